@@ -1,0 +1,269 @@
+"""Every way coinhts says no.
+
+What lives here: the whole exception tree. What to add: a class with its sentence, under the branch that answers
+the operator's first question, wait or fix? What stays out: handling; that is the caller's.
+
+    CoinhtsError
+    ├── RetryableError           wait, then try again; nothing is wrong with what you asked
+    │   ├── LedgerBusyError
+    │   ├── LedgerUnreachableError
+    │   ├── LedgerStartError
+    │   ├── CommitRaceError
+    │   └── ExchangeUnavailableError
+    └── RefusedError             fix something first
+        ├── BadMarketError
+        ├── UnknownMarketError
+        ├── BadTimeframeError
+        ├── BadTimeRangeError
+        ├── FutureRangeError
+        ├── UnknownStrategyError
+        ├── BadParameterError
+        ├── DiscoveryError
+        ├── UnknownSettingError
+        ├── BadSettingError
+        ├── BadLineupError
+        ├── HomeUnusableError
+        ├── VenueMismatchError
+        ├── BadFrameError
+        ├── NotStoredError
+        ├── DamagedObjectError
+        ├── EditedMigrationError
+        ├── NewerLedgerError
+        ├── PortTakenError
+        ├── AlreadyUpError
+        ├── RunFailedError
+        └── CheckFailedError
+
+A class owns its sentence: what was refused, the value that was found, what to do. Call sites pass the facts by
+keyword, and the facts stay readable as attributes.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from string import Formatter
+from typing import Any, ClassVar
+
+
+class CoinhtsError(Exception):
+    """The root: one sentence, its facts, and the exit code a command ends with."""
+
+    sentence: ClassVar[str] = "{reason}"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, **facts: object) -> None:
+        wanted = {name for _, name, _, _ in Formatter().parse(self.sentence) if name}
+        if wanted != facts.keys():
+            missing = ", ".join(sorted(wanted.symmetric_difference(facts)))
+            msg = f"{type(self).__name__} is built with exactly its facts; check: {missing}"
+            raise TypeError(msg)
+        self.facts = facts
+        super().__init__(self.sentence.format(**{name: clipped(fact) for name, fact in facts.items()}))
+
+    def __getattr__(self, name: str) -> Any:
+        facts: dict[str, object] = self.__dict__.get("facts", {})
+        if name in facts:
+            return facts[name]
+        raise AttributeError(name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.facts)
+
+
+def _rebuild(kind: type[CoinhtsError], facts: dict[str, object]) -> CoinhtsError:
+    return kind(**facts)
+
+
+def clipped(fact: object, longest: int = 300) -> str:
+    """A fact as one printable line: hostile input may be long or carry control characters."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in str(fact))
+    return line if len(line) <= longest else f"{line[:60]}… ({len(line)} characters)"
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """The end of a sentence that suggests what was probably meant, or nothing."""
+    near = get_close_matches(word[:80], list(choices), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+class RetryableError(CoinhtsError):
+    """Wait, then try again."""
+
+    sentence = "{what} did not answer in time; try again"
+
+
+class LedgerBusyError(RetryableError):
+    """All connections are in use."""
+
+    sentence = "the ledger is busy: no connection became free within {seconds} s; try again in a moment"
+
+
+class LedgerUnreachableError(RetryableError):
+    """No server answers at the given address."""
+
+    sentence = (
+        "no PostgreSQL answers at {address} ({reason}); start it, or mend COINHTS_POSTGRES_URL, "
+        "or unset it to use the embedded server"
+    )
+
+
+class LedgerStartError(RetryableError):
+    """The embedded server does not come up."""
+
+    sentence = "the embedded PostgreSQL did not start ({reason}); its log is {log}"
+
+
+class CommitRaceError(RetryableError):
+    """Others kept publishing first."""
+
+    sentence = "{asset} {symbol} {month} is being written by others: {attempts} attempts to publish were overtaken; try again"
+
+
+class ExchangeUnavailableError(RetryableError):
+    """The venue does not answer."""
+
+    sentence = "{venue} did not answer ({reason}); try again later"
+
+
+class RefusedError(CoinhtsError):
+    """Fix something first."""
+
+    sentence = "refused: {reason}"
+    exit_code = 1
+
+
+class BadMarketError(RefusedError):
+    """Not a market code."""
+
+    sentence = "{text!r} is not a market code; write it like KRW-BTC"
+
+
+class UnknownMarketError(RefusedError):
+    """A market code nobody lists."""
+
+    sentence = "market {symbol} is not listed on {venue}{hint}"
+
+
+class BadTimeframeError(RefusedError):
+    """Not a timeframe."""
+
+    sentence = "{text!r} is not a timeframe; choose one of {choices}"
+
+
+class BadTimeRangeError(RefusedError):
+    """Not a range of days."""
+
+    sentence = "{text!r} is not a range of days ({reason}); write it like 20260101-20260131"
+
+
+class FutureRangeError(RefusedError):
+    """Days that are not over yet."""
+
+    sentence = "{day} is not over yet (days end at 00:00 UTC, 09:00 KST); the last complete day is {last}"
+
+
+class UnknownStrategyError(RefusedError):
+    """No file of that name."""
+
+    sentence = "there is no strategy {name!r}{hint}; `coinhts strategy list` shows them all"
+
+
+class BadParameterError(RefusedError):
+    """A knob that does not exist or is out of bounds."""
+
+    sentence = "{strategy} does not take {parameter}={value} ({reason})"
+
+
+class DiscoveryError(RefusedError):
+    """A discovered file that cannot be loaded."""
+
+    sentence = "{file} cannot be loaded: {reason}"
+
+
+class UnknownSettingError(RefusedError):
+    """A misspelt variable."""
+
+    sentence = "{name} is not a setting of coinhts{hint}; .env.example lists them all"
+
+
+class BadSettingError(RefusedError):
+    """A variable with an impossible value."""
+
+    sentence = "{name} cannot be {value!r}: {reason}"
+
+
+class BadLineupError(RefusedError):
+    """strategies.toml is wrong."""
+
+    sentence = "{file}: {reason}"
+
+
+class HomeUnusableError(RefusedError):
+    """The data directory cannot be used."""
+
+    sentence = "the data directory {home} cannot be used ({reason}); set COINHTS_HOME to a directory you may write to"
+
+
+class VenueMismatchError(RefusedError):
+    """Data of another venue lies here."""
+
+    sentence = (
+        "{place} holds data of {found}, and COINHTS_EXCHANGE says {wanted}: venues are never mixed; "
+        "set COINHTS_HOME to a fresh directory, such as {suggestion}"
+    )
+
+
+class BadFrameError(RefusedError):
+    """Rows that do not fit their schema."""
+
+    sentence = "{schema}: column {column} {reason}"
+
+
+class NotStoredError(RefusedError):
+    """Nothing was ever published there."""
+
+    sentence = "nothing is stored for {asset} {symbol} in {days}; `coinhts backfill` collects it"
+
+
+class DamagedObjectError(RefusedError):
+    """Bytes that are not the ones that were published."""
+
+    sentence = "{path} is damaged ({reason}); restore it from a backup, or remove its commit and backfill the month"
+    exit_code = 2
+
+
+class EditedMigrationError(RefusedError):
+    """An applied migration is no longer the file it was."""
+
+    sentence = "migration {name} was changed after it was applied; restore the file, and write a new migration instead"
+
+
+class NewerLedgerError(RefusedError):
+    """The ledger is ahead of the code."""
+
+    sentence = "the ledger is at migration {found}, this coinhts knows {known}; use the newer coinhts"
+
+
+class PortTakenError(RefusedError):
+    """Somebody listens there already."""
+
+    sentence = "port {port} on {host} is taken; set COINHTS_WEB__PORT to a free one"
+
+
+class AlreadyUpError(RefusedError):
+    """A second `coinhts up` on the same home."""
+
+    sentence = "coinhts is already up on {home} (process {pid}); stop it first, or set COINHTS_HOME to another directory"
+
+
+class RunFailedError(RefusedError):
+    """A run ended in failure."""
+
+    sentence = "run {run_id} failed in {step}: {reason}"
+    exit_code = 3
+
+
+class CheckFailedError(RefusedError):
+    """A check says no."""
+
+    sentence = "{check} failed: {reason}"
+    exit_code = 2

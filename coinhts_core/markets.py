@@ -1,0 +1,60 @@
+"""Market codes and timeframes: the two words every room needs.
+
+What lives here: `Market` (Upbit's own spelling, `KRW-BTC`) and `Timeframe`. What stays out: which markets exist
+(`exchanges`), and prices' ticks (`rules`).
+"""
+
+import re
+from enum import StrEnum
+from typing import Self
+
+from coinhts_core.errors import BadMarketError, BadTimeframeError
+
+_CODE = re.compile(r"[A-Z]{2,6}-[A-Z0-9]{1,16}", re.ASCII)
+_QUOTES = ("KRW", "BTC", "USDT")
+
+
+class Market(str):
+    """A market's code. A plain string of one agreed shape, so that it can be a partition key and a path as it is."""
+
+    __slots__ = ()
+
+    def __new__(cls, code: str) -> Self:
+        if not _CODE.fullmatch(code):
+            raise BadMarketError(text=code)
+        return super().__new__(cls, code)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Understands KRW-BTC, BTC_KRW, BTC/KRW and krw-btc; the separator tells which side comes first."""
+        word = text.strip().upper()
+        base_first = re.fullmatch(r"([A-Z0-9]{1,16})[_/]([A-Z]{2,6})", word, re.ASCII)
+        if base_first and base_first[2] in _QUOTES:
+            return cls(f"{base_first[2]}-{base_first[1]}")
+        return cls(word.replace("_", "-").replace("/", "-"))
+
+
+class Timeframe(StrEnum):
+    """A bar's length. Days and weeks open at 00:00 UTC, as Upbit's do."""
+
+    M1 = "1m"
+    M3 = "3m"
+    M5 = "5m"
+    M10 = "10m"
+    M15 = "15m"
+    M30 = "30m"
+    H1 = "1h"
+    H4 = "4h"
+    D1 = "1d"
+    W1 = "1w"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        try:
+            return cls(text.strip().lower())
+        except ValueError as error:
+            raise BadTimeframeError(text=text, choices=", ".join(cls)) from error
+
+    @property
+    def minutes(self) -> int:
+        return int(self[:-1]) * {"m": 1, "h": 60, "d": 1_440, "w": 10_080}[self[-1]]
