@@ -24,7 +24,9 @@ the operator's first question, wait or fix? What stays out: handling; that is th
         ├── BadLineupError
         ├── HomeUnusableError
         ├── VenueMismatchError
+        ├── BadAssetError
         ├── BadFrameError
+        ├── BadCandlesError
         ├── NotStoredError
         ├── DamagedObjectError
         ├── EditedMigrationError
@@ -212,10 +214,23 @@ class VenueMismatchError(RefusedError):
     )
 
 
+class BadAssetError(RefusedError):
+    """Not a name the lake keeps frames under."""
+
+    sentence = "{text!r} is not the name of an asset; write it like candles/minute"
+
+
 class BadFrameError(RefusedError):
     """Rows that do not fit their schema."""
 
     sentence = "{schema}: column {column} {reason}"
+
+
+class BadCandlesError(RefusedError):
+    """A day of bars that cannot have happened."""
+
+    sentence = "the candles of {symbol} on {day} are refused: {reason}; fetch the day again"
+    exit_code = 2
 
 
 class NotStoredError(RefusedError):

@@ -1,18 +1,21 @@
-"""Frames with a named, versioned schema: what columns there are, how they are judged, how their rows are hashed.
+"""Frames with a named, versioned schema: what columns there are, how they are judged, how rows are hashed.
 
-What lives here: `Schema`. What to add: nothing per asset; each room declares its own schema. What stays out: files
-(`lake`), and what a row means (the rooms).
+What lives here: `Schema`. What to add: nothing per asset; each room declares its own schema. What stays
+out: files (`lake`), and what a row means (the rooms).
 
-The content hash is over values, never over files, so that a rewritten Parquet file, another compression or another
-library gives the same hash. Bytes hashed, in order: the schema's name (length-prefixed UTF-8), its version and the
-row count (int64), then row by row, ordered by `opened_at`, each column in schema order: a null byte (0 present,
-1 absent), then the value: int64 microseconds since 1970 UTC, int64, float64 (−0.0 as 0.0), one byte for a truth, or
-length-prefixed UTF-8; an absent value is written as its kind's zero. All little-endian.
+The content hash is over values, never over files, so that a rewritten Parquet file, another compression or
+another library gives the same hash. Bytes hashed, in order: the schema's name (length-prefixed UTF-8), its
+version and the row count (int64), then row by row, ordered by `opened_at`, each column in schema order: a
+null byte (0 present, 1 absent), then the value: int64 microseconds since 1970 UTC, int64, float64 (-0.0 as
+0.0), one byte for a truth, or length-prefixed UTF-8; an absent value is written as its kind's zero. All
+little-endian.
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -57,70 +60,83 @@ class Schema:
         return pl.DataFrame(schema={column.name: _POLARS[column.kind] for column in self.columns})
 
     def judge(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Exactly these columns, in this order and of these kinds, without NaN or infinities; or a refusal."""
-        for column in self.columns:
-            self._judge_presence(frame, column)
-        judged = frame.select(self._cast(frame, column) for column in self.columns)
-        for column in self.columns:
-            self._judge_values(judged[column.name], column)
-        return judged
+        """Exactly these columns, in this order, of these kinds, without NaN or infinities; or a refusal."""
+        return pl.DataFrame([self._judged(frame, column) for column in self.columns])
 
     def content_hash(self, frame: pl.DataFrame) -> str:
-        """The identity of the rows, whatever file or library they came from."""
-        judged = self.judge(frame)
-        if "opened_at" in judged.columns:
-            judged = judged.sort("opened_at", maintain_order=True)
-        hasher = sha256(_text(self.name) + struct.pack("<qq", self.version, judged.height))
-        if any(column.kind == "text" for column in self.columns):
-            for row in judged.iter_rows():
-                hasher.update(b"".join(_value(column.kind, value) for column, value in zip(self.columns, row, strict=True)))
-        else:
-            hasher.update(self._packed(judged))
+        """Identify the rows, whatever file or library they came from."""
+        rows = self.judge(frame)
+        if "opened_at" in rows.columns and not rows["opened_at"].is_sorted():
+            rows = rows.sort("opened_at", maintain_order=True)
+        hasher = sha256(_sized(self.name) + struct.pack("<qq", self.version, rows.height))
+        hasher.update(self._bytes(rows))
         return hasher.hexdigest()
 
-    def _judge_presence(self, frame: pl.DataFrame, column: Column) -> None:
+    def _judged(self, frame: pl.DataFrame, column: Column) -> pl.Series:
         if column.name not in frame.columns:
-            raise BadFrameError(schema=self.name, column=column.name, reason="is missing")
-        if not column.nullable and frame[column.name].null_count():
-            raise BadFrameError(schema=self.name, column=column.name, reason="has empty values")
+            raise self._refusal(column, "is missing")
+        series = frame[column.name]
+        if not column.nullable and series.null_count():
+            raise self._refusal(column, "has empty values")
+        if series.dtype != _POLARS[column.kind]:
+            series = self._cast(series, column)
+        if column.kind == "float" and not series.is_finite().all():
+            raise self._refusal(column, "holds NaN or an infinity")
+        return series
 
-    def _cast(self, frame: pl.DataFrame, column: Column) -> pl.Series:
+    def _cast(self, series: pl.Series, column: Column) -> pl.Series:
+        """Convert what stays the same value: 1.5 is no int, a number is no time, nanoseconds are refused."""
+        refusal = self._refusal(column, f"is {series.dtype} and cannot become {column.kind}")
+        is_time = series.dtype in (pl.Datetime, pl.Date)
+        if series.dtype != pl.Null and is_time != (column.kind == "time"):
+            raise refusal
         try:
-            series = frame[column.name].cast(_POLARS[column.kind])
+            cast = series.cast(_POLARS[column.kind])
+            is_same = column.kind == "float" or (cast.cast(series.dtype) == series).all()
         except pl.exceptions.PolarsError as error:
-            reason = f"is {frame[column.name].dtype} and cannot become {column.kind}"
-            raise BadFrameError(schema=self.name, column=column.name, reason=reason) from error
-        return series + 0.0 if column.kind == "float" else series
+            raise refusal from error
+        if not is_same:
+            raise refusal
+        return cast
 
-    def _judge_values(self, series: pl.Series, column: Column) -> None:
-        if column.kind == "float" and not series.drop_nulls().is_finite().all():
-            raise BadFrameError(schema=self.name, column=column.name, reason="holds NaN or an infinity")
+    def _refusal(self, column: Column, reason: str) -> BadFrameError:
+        return BadFrameError(schema=self.name, column=column.name, reason=reason)
 
-    def _packed(self, frame: pl.DataFrame) -> bytes:
-        fields = [field for column in self.columns for field in ((f"{column.name} absent", "u1"), (column.name, _PACKED[column.kind]))]
-        rows = np.zeros(frame.height, dtype=np.dtype(fields))
-        for column in self.columns:
-            series = frame[column.name]
-            rows[f"{column.name} absent"] = series.is_null().to_numpy()
-            if column.kind == "time":
-                series = series.dt.epoch("us")
-            rows[column.name] = series.fill_null(0 if column.kind != "bool" else False).to_numpy()  # noqa: FBT003
-        return rows.tobytes()
+    def _bytes(self, rows: pl.DataFrame) -> bytes:
+        """Pack rows of fixed width at once; only texts, whose widths differ, are joined cell by cell."""
+        if all(column.kind != "text" for column in self.columns):
+            return _packed(rows, self.columns).tobytes()
+        cells = [_cells(rows, column) for column in self.columns]
+        return b"".join(chain.from_iterable(zip(*cells, strict=True)))
 
 
-def _text(value: str) -> bytes:
+def _cells(rows: pl.DataFrame, column: Column) -> list[bytes]:
+    if column.kind == "text":
+        return [_ABSENT_TEXT if value is None else b"\x00" + _sized(value) for value in rows[column.name]]
+    packed = _packed(rows, [column])
+    content, width = packed.tobytes(), packed.itemsize
+    return [content[start : start + width] for start in range(0, len(content), width)]
+
+
+def _packed(rows: pl.DataFrame, columns: Sequence[Column]) -> np.ndarray:
+    fields: list[tuple[str, str]] = []
+    for column in columns:
+        fields += [("?" + column.name, "u1"), (column.name, _PACKED[column.kind])]
+    packed = np.zeros(rows.height, dtype=np.dtype(fields))
+    for column in columns:
+        values = rows[column.name].to_physical()
+        if values.null_count():
+            packed["?" + column.name] = values.is_null().to_numpy()
+            values = values.fill_null(value=False) if column.kind == "bool" else values.fill_null(0)
+        packed[column.name] = values.to_numpy()
+        if column.kind == "float":  # numpy turns -0.0 into 0.0 so; polars skips adding nothing
+            packed[column.name] += 0.0
+    return packed
+
+
+def _sized(value: str) -> bytes:
     encoded = value.encode()
     return struct.pack("<q", len(encoded)) + encoded
 
 
-def _value(kind: Kind, value: Any) -> bytes:
-    absent = b"\x01" if value is None else b"\x00"
-    if kind == "text":
-        return absent + _text(value or "")
-    if kind == "bool":
-        return absent + struct.pack("<?", value or False)
-    if kind == "float":
-        return absent + struct.pack("<d", value or 0.0)
-    if kind == "time" and value is not None:
-        value = int(value.timestamp()) * 1_000_000 + value.microsecond
-    return absent + struct.pack("<q", value or 0)
+_ABSENT_TEXT = b"\x01" + _sized("")

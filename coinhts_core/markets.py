@@ -26,12 +26,14 @@ class Market(str):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Understands KRW-BTC, BTC_KRW, BTC/KRW and krw-btc; the separator tells which side comes first."""
-        word = text.strip().upper()
-        base_first = re.fullmatch(r"([A-Z0-9]{1,16})[_/]([A-Z]{2,6})", word, re.ASCII)
-        if base_first and base_first[2] in _QUOTES:
-            return cls(f"{base_first[2]}-{base_first[1]}")
-        return cls(word.replace("_", "-").replace("/", "-"))
+        """Understands KRW-BTC, krw-btc, BTC_KRW and BTC/KRW: behind `_` and `/` stands the quote, which KRW always is."""
+        code = re.sub(r"[_/]", "-", text.strip().upper(), count=1)
+        base, _, quote = code.partition("-")
+        if "-" not in text and quote in _QUOTES and base != "KRW":
+            code = f"{quote}-{base}"
+        if not _CODE.fullmatch(code):
+            raise BadMarketError(text=text)
+        return cls(code)
 
 
 class Timeframe(StrEnum):

@@ -1,0 +1,76 @@
+"""The chain: each day's identity stands on the day before, back to the anchor.
+
+What lives here: the links, the schema of a stored day, and what a day becomes that cannot be folded yet. What stays
+out: reading and writing (`rehearsal`), the fold (`engine`). The formulas are final: changing one makes every stored
+day another.
+
+    link(anchor − 1) = H("chain 1", strategy, symbol, anchor)
+    link(D)          = H(link(D − 1), candles of D, signals of D, parameters, account, rules in force on D, code)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+
+from coinhts_core.backtests.engine import DayFold
+from coinhts_core.frames import Column, Schema
+from coinhts_core.hashes import Fact, canonical, digest
+
+WAITING = "waiting"  # a listed day whose chain still lacks a day of candles
+NOT_LISTED = "not listed"  # a day before the anchor or after the delisting: no link at all
+
+BACKTESTS = Schema(
+    "backtests",
+    1,
+    (
+        Column("opened_at", "time"),
+        Column("equity_open_krw", "float"),
+        Column("equity_close_krw", "float"),
+        Column("equity_worst_krw", "float"),
+        Column("last_price_krw", "float"),
+        Column("pending", "int"),
+        Column("fills", "text"),
+        Column("held", "text"),
+        Column("state", "text"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is the same for every day of a chain."""
+
+    parameters: Mapping[str, Fact]
+    account: Mapping[str, Fact]
+    code: str
+
+
+def first_link(strategy: str, symbol: str, anchor: date) -> str:
+    return digest("chain 1", strategy, symbol, anchor.isoformat())
+
+
+def next_link(before: str, candles: str, signals: str, terms: Terms, rules: Mapping[str, Fact]) -> str:
+    return digest(before, candles, signals, dict(terms.parameters), dict(terms.account), dict(rules), terms.code)
+
+
+def positions_version(link: str) -> str:
+    """Positions are read off a folded day, so their version follows from its link."""
+    return link if link in {WAITING, NOT_LISTED} else digest(link)
+
+
+def stored_day(day: date, fold: DayFold) -> pl.DataFrame:
+    row: dict[str, Any] = {
+        "opened_at": datetime(day.year, day.month, day.day, tzinfo=UTC),
+        "equity_open_krw": fold.equity_open_krw,
+        "equity_close_krw": fold.equity_close_krw,
+        "equity_worst_krw": fold.equity_worst_krw,
+        "last_price_krw": fold.state.last_price_krw,
+        "pending": fold.state.pending,
+        "fills": canonical([fill._asdict() for fill in fold.fills]),
+        "held": canonical([position.facts() for position in fold.held]),
+        "state": canonical(fold.state.facts()),
+    }
+    return BACKTESTS.judge(pl.DataFrame([row]))

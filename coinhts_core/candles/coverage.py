@@ -1,0 +1,69 @@
+"""What is known about a day or a minute: traded, quiet, not fetched, venue down, or not listed.
+
+What lives here: the answers to "was it asked, and what was said?", as pure functions. What to add: nothing; a
+new kind of answer is a migration. What stays out: the table that keeps the answers (`ledger`) and asking
+(`collection`).
+
+A minute without a trade has no bar at the venue, so a missing bar alone says nothing. Only with the answer
+beside it do "nobody traded", "nobody asked" and "the venue was down" become three things.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal, Protocol
+
+import polars as pl
+
+
+class State(StrEnum):
+    """All there is to know about a day or a minute of one symbol."""
+
+    TRADED = "traded"
+    NO_TRADE = "no trade"
+    NOT_FETCHED = "not fetched"
+    UNAVAILABLE = "exchange down"
+    NOT_LISTED = "not listed"
+
+
+class Listed(Protocol):
+    """A symbol that knows from its anchor to which day it is listed."""
+
+    def is_listed_on(self, day: date) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the venue said when it was asked for one day."""
+
+    kind: Literal["complete", "unavailable"]
+    row_count: int = 0
+
+
+def day_state(day: date, symbol: Listed, answer: Answer | None, stored_rows: int) -> State:
+    """Count a complete answer only while its rows are there: lost rows are to be fetched again."""
+    if not symbol.is_listed_on(day):
+        return State.NOT_LISTED
+    if answer is None:
+        return State.NOT_FETCHED
+    if answer.kind == "unavailable":
+        return State.UNAVAILABLE
+    if answer.row_count != stored_rows:
+        return State.NOT_FETCHED
+    return State.TRADED if stored_rows else State.NO_TRADE
+
+
+def minute_state(opened_at: datetime, day: State, candles: pl.DataFrame) -> State:
+    """Call a minute of a fetched day quiet when it has no bar; of any other day it is what the day is."""
+    if day not in {State.TRADED, State.NO_TRADE}:
+        return day
+    return State.TRADED if opened_at in candles["opened_at"] else State.NO_TRADE
+
+
+def days_missing(
+    days: Iterable[date], symbol: Listed, answers: Mapping[date, Answer], stored_rows: Mapping[date, int]
+) -> list[date]:
+    """Days worth asking the venue for: never asked, not answered, or answered and lost."""
+    states = {day: day_state(day, symbol, answers.get(day), stored_rows.get(day, 0)) for day in days}
+    return [day for day, state in states.items() if state in {State.NOT_FETCHED, State.UNAVAILABLE}]

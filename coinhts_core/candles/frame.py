@@ -1,0 +1,116 @@
+"""Candles: their columns, what makes them believable, and the arrays that strategies and the engine read.
+
+What lives here: the schema `candles`, the rules a day of bars is judged by, and `Bars`. What to add: a rule,
+as one true sentence and the expression that holds for every good row. What stays out: fetching
+(`collection`), what is missing (`coverage`), coarser bars (`resample`).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from coinhts_core.errors import BadCandlesError, BadFrameError
+from coinhts_core.frames import Column, Schema
+from coinhts_core.markets import Market, Timeframe
+
+CANDLES = Schema(
+    "candles",
+    1,
+    (
+        Column("opened_at", "time"),
+        Column("open", "float"),
+        Column("high", "float"),
+        Column("low", "float"),
+        Column("close", "float"),
+        Column("volume", "float"),
+        Column("turnover_krw", "float"),
+    ),
+)
+
+_DAY = timedelta(days=1)
+_MICROSECONDS_A_MINUTE = 60_000_000
+_MICROSECONDS_A_DAY = 1_440 * _MICROSECONDS_A_MINUTE
+
+
+def row_rules(day: date, timeframe: Timeframe, asked_at: datetime) -> dict[str, pl.Expr]:
+    """Each rule's name and, row by row, whether it holds."""
+    opened_at, opens, high, low, closes = (
+        pl.col(name) for name in ("opened_at", "open", "high", "low", "close")
+    )
+    midnight = datetime.combine(day, time(), UTC)
+    closed_at = opened_at + timedelta(minutes=timeframe.minutes)
+    return {
+        "prices_are_positive": pl.min_horizontal(opens, high, low, closes) > 0,
+        "high_is_not_below_low": high >= low,
+        "open_and_close_are_between_low_and_high": opens.is_between(low, high) & closes.is_between(low, high),
+        "volumes_are_not_negative": pl.min_horizontal("volume", "turnover_krw") >= 0,
+        "bars_are_in_order": (opened_at.diff() >= timedelta()).fill_null(value=True),
+        "bars_are_unique": opened_at.is_unique(),
+        "bars_open_on_the_grid": opened_at == opened_at.dt.truncate(timeframe.value),
+        "bars_belong_to_the_day": (closed_at > midnight) & (closed_at <= midnight + _DAY),
+        "bars_are_closed": closed_at <= asked_at,
+    }
+
+
+def judge_day(
+    frame: pl.DataFrame, symbol: Market, day: date, timeframe: Timeframe, *, asked_at: datetime
+) -> pl.DataFrame:
+    """Bars of the day as the schema wants them, or a refusal naming the rule that is broken and where."""
+    try:
+        candles = CANDLES.judge(frame)
+    except BadFrameError as error:
+        raise BadCandlesError(symbol=symbol, day=day, reason=f"{error.column} {error.reason}") from error
+    verdicts = candles.select(**row_rules(day, timeframe, asked_at))
+    for rule in verdicts.columns:
+        if not verdicts[rule].all():
+            offender = candles.filter(~verdicts[rule])["opened_at"][0]
+            raise BadCandlesError(
+                symbol=symbol, day=day, reason=f"{rule} does not hold for the bar of {offender}"
+            )
+    return candles
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """Bars as columns, in order; times in microseconds since 1970 UTC. The arrays are read-only."""
+
+    opened_at: NDArray[np.int64]
+    closed_at: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+
+    @classmethod
+    def from_frame(cls, frame: pl.DataFrame, timeframe: Timeframe) -> Self:
+        opened_at = _column(frame["opened_at"].dt.epoch("us"))
+        closed_at = _column(frame["opened_at"].dt.epoch("us") + timeframe.minutes * _MICROSECONDS_A_MINUTE)
+        return cls(
+            opened_at,
+            closed_at,
+            *(_column(frame[name]) for name in ("open", "high", "low", "close", "volume")),
+        )
+
+    def __len__(self) -> int:
+        return len(self.opened_at)
+
+    def __getitem__(self, rows: slice) -> Self:
+        return type(self)(*(column[rows] for column in vars(self).values()))
+
+    def rows_of(self, day: date) -> slice:
+        """Rows that belong to the day: 00:00 < closed_at ≤ 24:00."""
+        midnight = (day - date(1970, 1, 1)).days * _MICROSECONDS_A_DAY
+        first, end = np.searchsorted(self.closed_at, [midnight, midnight + _MICROSECONDS_A_DAY], side="right")
+        return slice(int(first), int(end))
+
+
+def _column(series: pl.Series) -> NDArray[Any]:
+    """Contiguous and read-only, each alike: a compiled loop is compiled anew for every mixture."""
+    column = np.ascontiguousarray(series.to_numpy()).view()
+    column.flags.writeable = False
+    return column

@@ -1,0 +1,74 @@
+"""Venues: one file, one venue, found by its name.
+
+What lives here: what a venue must be able to say, and the door, `open_exchange`. What to add: a file (or
+package) in this folder holding one class derived from `Exchange`; nothing else needs an edit, and the
+contract suite tries it. What stays out: what to ask for and when (`candles.collection`), and whether to
+believe the answer (`candles.frame`).
+
+A venue knows no time: days that are not over yet are the caller's to leave out. It raises our own errors
+only.
+"""
+
+import sys
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar
+
+import polars as pl
+
+from coinhts_core.discovery import load_from_package, names_in
+from coinhts_core.errors import BadSettingError, nearest
+from coinhts_core.markets import Market
+
+
+@dataclass(frozen=True)
+class MarketListing:
+    """A market as the venue's list shows it; a warned one may soon be delisted."""
+
+    symbol: Market
+    korean_name: str
+    english_name: str
+    is_warned: bool
+
+
+class Exchange(ABC):
+    """A venue. A symbol it never listed is an UnknownMarketError; frames have the columns of `CANDLES`."""
+
+    needs_network: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        return type(self).__module__.rpartition(".")[2]
+
+    @abstractmethod
+    def markets(self) -> list[MarketListing]:
+        """Everything that is listed, by symbol."""
+
+    @abstractmethod
+    def first_day(self, symbol: Market) -> date:
+        """Day of the symbol's first daily bar."""
+
+    @abstractmethod
+    def last_day(self, symbol: Market) -> date | None:
+        """Day of the last trade before the delisting; None while the symbol is listed."""
+
+    @abstractmethod
+    def minutes(self, symbol: Market, day: date) -> pl.DataFrame:
+        """Minute bars of one UTC day, oldest first; minutes without a trade have none."""
+
+    @abstractmethod
+    def days(self, symbol: Market, first: date, last: date) -> pl.DataFrame:
+        """Daily bars from first to last, both included, oldest first."""
+
+
+def exchange_names() -> list[str]:
+    return names_in(sys.modules[__name__])
+
+
+def open_exchange(name: str) -> Exchange:
+    names = exchange_names()
+    if name not in names:
+        reason = f"choose one of {', '.join(names)}{nearest(name, names)}"
+        raise BadSettingError(name="COINHTS_EXCHANGE", value=name, reason=reason)
+    return load_from_package(sys.modules[__name__], name, Exchange)()  # type: ignore[type-abstract]  # of the base

@@ -1,0 +1,21 @@
+-- name: find_coverage
+-- What was asked and answered for some days of a symbol.
+SELECT day, answer, row_count, content_hash, asked_at, reason
+FROM coverage
+WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND day BETWEEN %(first)s AND %(last)s;
+
+-- name: record_answer
+-- The latest answer wins; a failed question never hides a complete answer of before.
+INSERT INTO coverage (symbol, timeframe, day, answer, row_count, content_hash, asked_at, reason)
+VALUES (
+    %(symbol)s, %(timeframe)s, %(day)s, %(answer)s, %(row_count)s, %(content_hash)s, %(asked_at)s, %(reason)s
+)
+ON CONFLICT (symbol, timeframe, day) DO UPDATE
+SET
+    answer = excluded.answer,
+    row_count = excluded.row_count,
+    content_hash = excluded.content_hash,
+    asked_at = excluded.asked_at,
+    reason = excluded.reason
+WHERE coverage.asked_at <= excluded.asked_at
+    AND (excluded.answer = 'complete' OR coverage.answer <> 'complete');

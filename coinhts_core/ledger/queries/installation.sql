@@ -1,0 +1,11 @@
+-- name: mark_venue
+-- The first venue is the ledger's for ever.
+INSERT INTO installation (name, value)
+VALUES ('venue', %(venue)s)
+ON CONFLICT (name) DO NOTHING;
+
+-- name: find_venue
+-- Whose data this ledger holds.
+SELECT value
+FROM installation
+WHERE name = 'venue';

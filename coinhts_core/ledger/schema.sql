@@ -1,0 +1,79 @@
+-- The ledger as it is today, for reading. Migrations make it; a test keeps the two equal.
+
+CREATE TABLE migrations (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- NaN sorts above every number in PostgreSQL, infinity included: one bound refuses both.
+CREATE DOMAIN finite AS numeric
+    CONSTRAINT is_finite CHECK (value > '-Infinity' AND value < 'Infinity');
+
+CREATE DOMAIN market AS text
+    CONSTRAINT is_a_market_code CHECK (value ~ '^[A-Z]{2,6}-[A-Z0-9]{1,16}$');
+
+CREATE TABLE installation (
+    name text PRIMARY KEY,
+    value text NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE symbols (
+    symbol market PRIMARY KEY,
+    first_day date NOT NULL,
+    anchor date NOT NULL,
+    is_active boolean NOT NULL,
+    delisted_on date,
+    registered_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT anchor_is_not_before_first_day CHECK (anchor >= first_day)
+);
+
+CREATE TABLE coverage (
+    symbol market NOT NULL REFERENCES symbols (symbol),
+    timeframe text NOT NULL,
+    day date NOT NULL,
+    answer text NOT NULL,
+    row_count integer NOT NULL,
+    content_hash text,
+    asked_at timestamptz NOT NULL,
+    reason text,
+    PRIMARY KEY (symbol, timeframe, day),
+    CONSTRAINT answer_is_known CHECK (answer IN ('complete', 'unavailable')),
+    CONSTRAINT row_count_is_not_negative CHECK (row_count >= 0)
+);
+
+CREATE TABLE position_days (
+    book text NOT NULL,
+    symbol market NOT NULL,
+    day date NOT NULL,
+    chain_id text NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (book, symbol, day)
+);
+
+CREATE TABLE positions (
+    book text NOT NULL,
+    symbol market NOT NULL,
+    day date NOT NULL,
+    position bigint NOT NULL,
+    opened_at timestamptz NOT NULL,
+    entry_price_krw finite NOT NULL,
+    volume_base finite NOT NULL,
+    entry_fee_krw finite NOT NULL,
+    closed_at timestamptz,
+    exit_price_krw finite,
+    exit_fee_krw finite,
+    mark_price_krw finite NOT NULL,
+    profit_krw finite NOT NULL,
+    chain_id text NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (book, symbol, day, position),
+    CONSTRAINT position_counts_from_one CHECK (position >= 1),
+    CONSTRAINT prices_are_positive CHECK (entry_price_krw > 0 AND mark_price_krw > 0 AND exit_price_krw > 0),
+    CONSTRAINT volume_is_positive CHECK (volume_base > 0),
+    CONSTRAINT fees_are_not_negative CHECK (entry_fee_krw >= 0 AND exit_fee_krw >= 0),
+    CONSTRAINT exit_is_whole_or_absent CHECK (num_nulls(closed_at, exit_price_krw, exit_fee_krw) IN (0, 3)),
+    CONSTRAINT exit_is_not_before_entry CHECK (closed_at >= opened_at)
+);

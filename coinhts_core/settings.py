@@ -1,0 +1,222 @@
+"""Every knob, read once.
+
+What lives here: `Settings`, built only at entry points by `read_settings`. What to add: a field, and its line in
+.env.example. What stays out: what belongs to a strategy (its file, `strategies.toml`) and the settings that traders
+change while the house runs (the ledger).
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+
+from coinhts_core.days import parse_day
+from coinhts_core.errors import BadSettingError, CoinhtsError, HomeUnusableError, RefusedError, UnknownSettingError, nearest
+from coinhts_core.markets import Market
+
+PREFIX = "COINHTS_"
+ALL_KRW = "all-krw"
+T = TypeVar("T")
+
+
+def _symbols(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    words = [word for word in value.split(",") if word.strip()]
+    if [word.strip().lower() for word in words] == [ALL_KRW]:
+        return ALL_KRW
+    if not words:
+        msg = "name at least one market, such as KRW-BTC"
+        raise ValueError(msg)
+    return tuple(dict.fromkeys(_judged(Market.parse, word) for word in words))
+
+
+def _judged(parse: Callable[[str], T], value: object) -> T | object:
+    """pydantic names the setting in front of a ValueError; our own refusals know only the value."""
+    try:
+        return parse(value) if isinstance(value, str) else value
+    except RefusedError as error:
+        raise ValueError(str(error)) from error
+
+
+Url = Annotated[str, BeforeValidator(lambda value: str(TypeAdapter(AnyHttpUrl).validate_python(value)).rstrip("/"))]
+Symbols = Annotated[tuple[str, ...] | Literal["all-krw"], BeforeValidator(_symbols)]
+Day = Annotated[date, BeforeValidator(partial(_judged, parse_day))]
+
+
+class _Section(BaseModel):
+    """A group of settings; a nested one is written COINHTS_GROUP__NAME."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class S3(_Section):
+    """Where `s3://` leads; keys come by the AWS chain."""
+
+    endpoint: Url | None = None
+    region: str | None = None
+
+
+class Trading(_Section):
+    """Paper unless everything that arms live trading says otherwise."""
+
+    mode: Literal["paper", "live"] = "paper"
+
+
+class Upbit(_Section):
+    """The exchange's address and keys."""
+
+    base_url: Url = "https://api.upbit.com"
+    access_key: SecretStr | None = None
+    secret_key: SecretStr | None = None
+
+
+class Gemini(_Section):
+    """The adviser's address and key."""
+
+    base_url: Url = "https://generativelanguage.googleapis.com"
+    api_key: SecretStr | None = None
+
+
+class Slack(_Section):
+    """Where alerts go."""
+
+    webhook_url: SecretStr | None = None
+
+
+class Smtp(_Section):
+    """Where alerts are mailed."""
+
+    host: str | None = None
+    port: int = Field(587, ge=1, le=65535)
+    user: str | None = None
+    password: SecretStr | None = None
+    sender: str | None = None
+    to: str | None = None
+
+
+class Web(_Section):
+    """The one port and its login."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(3000, ge=1, le=65535)
+    password: SecretStr | None = None
+    token: SecretStr | None = None
+
+
+class Log(_Section):
+    """How loud, and for whom."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Settings(_Section):
+    """All settings of one installation, frozen."""
+
+    home: Path
+    postgres_url: SecretStr | None = None
+    dagster_postgres_url: SecretStr | None = None
+    lake: str | None = None
+    s3: S3 = S3()
+    exchange: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = "sample"
+    symbols: Symbols = ("KRW-BTC", "KRW-ETH", "KRW-XRP")
+    start_date: Day = date(2026, 1, 1)
+    trading: Trading = Trading()
+    upbit: Upbit = Upbit()
+    gemini: Gemini = Gemini()
+    slack: Slack = Slack()
+    smtp: Smtp = Smtp()
+    web: Web = Web()
+    log: Log = Log()
+
+    @property
+    def lake_url(self) -> str:
+        return self.lake or str(self.home / "lake")
+
+    @property
+    def strategies_folder(self) -> Path:
+        return self.home / "strategies"
+
+
+def setting_names(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterator[str]:
+    """Every variable that exists, as it is written in the environment."""
+    for name, field in model.model_fields.items():
+        nested = field.annotation
+        if isinstance(nested, type) and issubclass(nested, BaseModel):
+            yield from setting_names(nested, f"{prefix}{name.upper()}__")
+        else:
+            yield f"{prefix}{name.upper()}"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The environment over `.env` in the home over defaults; every name and value judged."""
+    environ = os.environ if environ is None else environ
+    named = {name.upper(): value for name, value in environ.items() if name.upper().startswith(PREFIX)}
+    _refuse_unknown(named)
+    home = Path(named.get(f"{PREFIX}HOME") or ".coinhts").expanduser().absolute()
+    secrets = _read_env_file(home / ".env")
+    _refuse_unknown(secrets)
+    values = {**secrets, **{name: value for name, value in named.items() if value}}
+    try:
+        return Settings(**_nested(values), home=home)
+    except ValidationError as error:
+        raise _in_one_sentence(error) from None
+
+
+def usable_home(settings: Settings) -> Path:
+    """The data directory, made if need be."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        probe = settings.home / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise HomeUnusableError(home=settings.home, reason=error.strerror or str(error)) from error
+    return settings.home
+
+
+def _refuse_unknown(values: Mapping[str, str]) -> None:
+    known = list(setting_names())
+    for name in values:
+        if name not in known:
+            raise UnknownSettingError(name=name, hint=nearest(name, known))
+
+
+def _nested(values: Mapping[str, str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        *sections, leaf = name.removeprefix(PREFIX).lower().split("__")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[leaf] = value
+    return {name: value for name, value in tree.items() if name != "home"}
+
+
+def _read_env_file(file: Path) -> dict[str, str]:
+    """KEY=value lines. The file holds secrets, so only its owner may read it."""
+    try:
+        if not file.is_file():
+            return {}
+        if stat.S_IMODE(file.stat().st_mode) & 0o077:
+            raise HomeUnusableError(home=file, reason="others may read it; `chmod 600` it")
+        lines = [line.strip() for line in file.read_text().splitlines()]
+    except OSError as error:
+        raise HomeUnusableError(home=file, reason=error.strerror or str(error)) from error
+    pairs = (line.removeprefix("export ").partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip().upper(): value.strip().strip("'\"") for name, _, value in pairs}
+
+
+def _in_one_sentence(error: ValidationError) -> CoinhtsError:
+    first = error.errors(include_url=False)[0]
+    name = PREFIX + "__".join(str(part).upper() for part in first["loc"] if not str(part).startswith(("tuple", "lit")))
+    value = "(hidden)" if name.endswith(("KEY", "URL", "PASSWORD", "TOKEN")) else first["input"]
+    cause = first.get("ctx", {}).get("error")
+    reason = str(cause) if cause else first["msg"][0].lower() + first["msg"][1:]
+    return BadSettingError(name=name, value=value, reason=reason)

@@ -1,0 +1,105 @@
+"""Strategies: one file, one strategy, found by its name.
+
+What lives here: the base class and the door, `load`. What to add: a file in this package or in
+COINHTS_HOME/strategies holding one class derived from `Strategy`; nothing else needs an edit. What stays out: state,
+I/O and money; a strategy only looks at bars and decides.
+
+    class SmaCross(Strategy):
+        '''What the asset's page shows.'''
+        fast: int = Field(10, ge=1)
+        ...
+        def decide(self, bars: Bars) -> Decisions: ...
+
+A decision stands at each bar's close: 1 enter, −1 leave, 0 nothing. The law: decisions over a prefix of the bars are
+the prefix of the decisions.
+"""
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from coinhts_core.candles.frame import Bars
+from coinhts_core.discovery import load_from_file, load_from_package, names_in
+from coinhts_core.errors import BadParameterError, DiscoveryError, UnknownStrategyError, nearest
+from coinhts_core.hashes import Fact
+from coinhts_core.markets import Timeframe
+
+Decisions = NDArray[np.int8]
+ENTER, LEAVE, NOTHING = 1, -1, 0
+
+
+class Strategy(BaseModel, ABC):
+    """A frozen set of knobs and one method that decides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: ClassVar[bool] = False
+
+    timeframe: Timeframe = Timeframe.H1
+
+    @property
+    @abstractmethod
+    def warmup(self) -> int:
+        """How many bars before a day the decisions of that day may look at."""
+
+    @property
+    def ready_after(self) -> int:
+        """How many bars must stand before one that decides anything."""
+        return self.warmup
+
+    @abstractmethod
+    def decide(self, bars: Bars) -> Decisions:
+        """One decision a bar, each knowing only the bars up to its own."""
+
+    def parameters(self) -> dict[str, Fact]:
+        """What tells this set of knobs from another, as facts for an identity."""
+        return self.model_dump(mode="json")
+
+
+def strategy_names(user_folder: Path | None = None) -> list[str]:
+    own, shipped = _user_files(user_folder), names_in(sys.modules[__name__])
+    for name in own.keys() & set(shipped):
+        raise DiscoveryError(file=own[name], reason="a strategy of that name is shipped; rename the file")
+    return sorted([*shipped, *own])
+
+
+def source_file(name: str, user_folder: Path | None = None) -> Path:
+    names = strategy_names(user_folder)
+    if name not in names:
+        raise UnknownStrategyError(name=name, hint=nearest(name, names))
+    return _user_files(user_folder).get(name, Path(__file__).with_name(f"{name}.py"))
+
+
+def find_strategy(name: str, user_folder: Path | None = None) -> type[Strategy]:
+    file = source_file(name, user_folder)
+    if file.parent == Path(__file__).parent:
+        return load_from_package(sys.modules[__name__], name, Strategy)  # type: ignore[type-abstract]
+    return load_from_file(file, Strategy)  # type: ignore[type-abstract]
+
+
+def load(name: str, user_folder: Path | None = None, **parameters: Any) -> Strategy:
+    kind = find_strategy(name, user_folder)
+    try:
+        return kind(**parameters)
+    except ValidationError as error:
+        raise _refusal(name, kind, error) from None
+
+
+def _user_files(folder: Path | None) -> dict[str, Path]:
+    files: Iterable[Path] = folder.glob("*.py") if folder else ()
+    return {file.stem: file for file in sorted(files) if not file.name.startswith("_")}
+
+
+def _refusal(name: str, kind: type[Strategy], error: ValidationError) -> BadParameterError:
+    first = error.errors(include_url=False)[0]
+    parameter = str(first["loc"][0]) if first["loc"] else "parameters"
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    if first["type"] == "extra_forbidden":
+        reason = f"it takes {', '.join(sorted(kind.model_fields))}{nearest(parameter, kind.model_fields)}"
+    return BadParameterError(strategy=name, parameter=parameter, value=first["input"], reason=reason)

@@ -1,0 +1,45 @@
+"""Two moving averages and their crossings."""
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from coinhts_core.candles.frame import Bars
+from coinhts_core.indicators import exact_units, rolling_sum
+from coinhts_core.strategies import ENTER, LEAVE, Decisions, Strategy
+
+
+class SmaCross(Strategy):
+    """Enter when the fast average of closes rises above the slow one, leave when it falls below.
+
+    Both averages must be complete on the bar and on the one before. Sums are exact, so averages that tie do tie.
+    """
+
+    enabled: ClassVar[bool] = True
+
+    fast: int = Field(10, ge=1, le=1_000, description="bars in the fast average")
+    slow: int = Field(50, ge=2, le=5_000, description="bars in the slow average")
+
+    @model_validator(mode="after")
+    def _fast_is_faster(self) -> "SmaCross":
+        if self.fast >= self.slow:
+            msg = f"fast must be below slow, which is {self.slow}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def warmup(self) -> int:
+        return self.slow
+
+    def decide(self, bars: Bars) -> Decisions:
+        decisions = np.zeros(len(bars), dtype=np.int8)
+        if len(bars) <= self.slow:
+            return decisions
+        closes = exact_units(bars.close, largest_factor=self.fast * self.slow)
+        # cross-multiplied, since dividing would round: fast average against slow average
+        gap = rolling_sum(closes, self.fast) * self.slow - rolling_sum(closes, self.slow) * self.fast
+        before, after = gap[self.slow - 1 : -1], gap[self.slow :]
+        decisions[self.slow :][(before <= 0) & (after > 0)] = ENTER
+        decisions[self.slow :][(before >= 0) & (after < 0)] = LEAVE
+        return decisions

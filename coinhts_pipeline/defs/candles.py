@@ -1,0 +1,179 @@
+"""Candles: the market list, minute bars and day bars, as the exchange said them.
+
+What lives here: their assets, checks, jobs and schedules. What stays out: asking and judging
+(`coinhts_core.candles`), and what is made of them (`strategies`).
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from coinhts_core.candles.collection import Collection, collect, covered_days, record
+from coinhts_core.candles.frame import CANDLES, judge_day
+from coinhts_core.clock import now
+from coinhts_core.days import last_complete_day
+from coinhts_core.frames import Column, Schema
+from coinhts_core.lake.commits import DayEntry
+from coinhts_core.lake.lake import DayRows
+from coinhts_core.lineup import Entry
+from coinhts_core.markets import Market, Timeframe
+from coinhts_core.settings import Settings
+from coinhts_pipeline.io_managers.blocks import Block, Whole, in_blocks
+from coinhts_pipeline.io_managers.lake import column_schema
+from coinhts_pipeline.partitions import SYMBOLS, days_by_symbol, symbol_days
+from coinhts_pipeline.resources import House, Rooms
+
+MARKETS = Schema(
+    "markets",
+    1,
+    (
+        Column("symbol", "text"),
+        Column("korean_name", "text"),
+        Column("english_name", "text"),
+        Column("is_warned", "bool"),
+    ),
+)
+_MINUTE = dg.AssetKey(["candles", "minute"])
+_DAY = dg.AssetKey(["candles", "day"])
+_NOT_LISTED = DayRows.of(CANDLES, CANDLES.empty()).entry
+
+
+class Collect(dg.Config):
+    """Whether days that are already covered are asked for once more."""
+
+    refresh: bool = False
+
+
+def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
+    del lineup
+
+    @dg.asset(
+        key="markets",
+        group_name="candles",
+        kinds={"parquet"},
+        code_version="1",
+        io_manager_key="lake",
+        metadata={"dagster/column_schema": column_schema(MARKETS)},
+        check_specs=[dg.AssetCheckSpec("followed_symbols_are_listed", asset="markets")],
+    )
+    def markets(house: House) -> Iterator[dg.Output[Whole] | dg.AssetCheckResult]:
+        """Every market the exchange lists, with its names and whether it carries a warning."""
+        replaces = house.rooms.lake.number_of_whole("markets")
+        listings = [vars(listing) for listing in house.rooms.exchange.markets()]
+        rows = DayRows.of(MARKETS, pl.DataFrame(listings).sort("symbol"))
+        yield dg.Output(Whole(rows, replaces), data_version=dg.DataVersion(rows.entry.content_hash))
+        followed = {symbol for symbol, registered in house.rooms.symbols.items() if registered.is_active}
+        gone = sorted(followed - set(rows.frame["symbol"]))
+        yield dg.AssetCheckResult(
+            check_name="followed_symbols_are_listed", passed=not gone, metadata={"not listed any more": gone}
+        )
+
+    @dg.asset(
+        key=_MINUTE,
+        partitions_def=symbol_days(settings.start_date),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="candles",
+        kinds={"parquet", "polars"},
+        code_version="1",
+        io_manager_key="lake",
+        metadata={"dagster/column_schema": column_schema(CANDLES)},
+        check_specs=[dg.AssetCheckSpec("days_are_complete", asset=_MINUTE)],
+    )
+    def minute(
+        context: dg.AssetExecutionContext, config: Collect, house: House
+    ) -> Iterator[dg.Output[Iterator[Block]] | dg.AssetCheckResult]:
+        """Minute bars of a UTC day. A minute without a trade has no bar; coverage knows which days were answered."""
+        refused: dict[str, str] = {}
+        yield in_blocks(_collected(house.rooms, days_by_symbol(context.partition_keys), refused, config.refresh))
+        yield dg.AssetCheckResult(
+            check_name="days_are_complete",
+            passed=not refused,
+            description="every day asked for was answered completely" if not refused else "some days are missing",
+            metadata={day: reason for day, reason in sorted(refused.items())[:50]},
+        )
+
+    @dg.asset(
+        key=_DAY,
+        partitions_def=SYMBOLS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="candles",
+        kinds={"parquet", "polars"},
+        code_version="1",
+        io_manager_key="lake",
+        metadata={"dagster/column_schema": column_schema(CANDLES)},
+        check_specs=[dg.AssetCheckSpec("day_bars_are_fresh", asset=_DAY)],
+    )
+    def day(
+        context: dg.AssetExecutionContext, house: House
+    ) -> Iterator[dg.Output[Iterator[Block]] | dg.AssetCheckResult]:
+        """The exchange's own daily bars, since the coin was listed: years of them in a few calls."""
+        newest: dict[str, str] = {}
+        yield in_blocks(_daily(house.rooms, [Market(key) for key in sorted(context.partition_keys)], newest))
+        behind = {symbol: last for symbol, last in newest.items() if last < str(last_complete_day(now()))}
+        yield dg.AssetCheckResult(check_name="day_bars_are_fresh", passed=not behind, metadata=behind)
+
+    collect_day_candles = dg.define_asset_job("collect_day_candles", [_DAY], partitions_def=SYMBOLS)
+    refresh_markets = dg.define_asset_job("refresh_markets", ["markets"])
+
+    @dg.schedule(
+        job=refresh_markets,
+        cron_schedule="5 0 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def refresh_markets_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        """The market list, just after midnight UTC (09:05 KST)."""
+        return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+    @dg.schedule(
+        job=collect_day_candles,
+        cron_schedule="20 0 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def collect_day_candles_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        """Day bars of every registered symbol (09:20 KST)."""
+        for symbol in context.instance.get_dynamic_partitions(SYMBOLS.name or ""):
+            run_key = f"{symbol} {context.scheduled_execution_time.isoformat()}"
+            yield dg.RunRequest(run_key=run_key, partition_key=symbol)
+
+    return dg.Definitions(
+        assets=[markets, minute, day],
+        jobs=[collect_day_candles, refresh_markets],
+        schedules=[refresh_markets_daily, collect_day_candles_daily],
+    )
+
+
+def _collected(
+    rooms: Rooms, wanted: Mapping[Market, list[date]], refused: dict[str, str], refresh: bool  # noqa: FBT001
+) -> Iterator[Block]:
+    """Symbol by symbol: ask, hand over to be published, and only then record the days as covered."""
+    registered = rooms.symbols
+    for symbol, days in wanted.items():
+        stored = rooms.lake.heads("candles/minute", symbol)
+        covered = {} if refresh else _covered(rooms, symbol, days, stored)
+        asked_at = now()
+        collection = collect(rooms.exchange, registered[symbol], days, covered, asked_at)
+        yield Block(symbol, {**covered, **dict.fromkeys(collection.unlisted, _NOT_LISTED), **collection.answered})
+        record(rooms.ledger, collection, asked_at)
+        refused |= {f"{day} {symbol}": reason for day, reason in collection.refused.items()}
+
+
+def _covered(
+    rooms: Rooms, symbol: Market, days: list[date], stored: Mapping[date, DayEntry]
+) -> dict[date, DayEntry]:
+    answered = covered_days(rooms.ledger, symbol, days[0], days[-1])
+    return {day: stored[day] for day in days if day in answered and day in stored}
+
+
+def _daily(rooms: Rooms, symbols: list[Market], newest: dict[str, str]) -> Iterator[Block]:
+    for symbol in symbols:
+        registered, asked_at = rooms.symbols[symbol], now()
+        last = min(last_complete_day(asked_at), registered.delisted_on or date.max)
+        frame = rooms.exchange.days(symbol, registered.first_day, last)
+        by_day = {opened_at.date(): bar for (opened_at,), bar in frame.group_by("opened_at", maintain_order=True)}
+        judged = {day: judge_day(bar, symbol, day, Timeframe.D1, asked_at=asked_at) for day, bar in by_day.items()}
+        yield Block(symbol, {day: DayRows.of(CANDLES, bar, asked_at=asked_at) for day, bar in judged.items()})
+        newest[str(symbol)] = str(max(judged, default=""))

@@ -1,0 +1,105 @@
+"""An installation made ready: server, databases, schema, venue, universe, Dagster's storage.
+
+What lives here: `open_installation`, run once by every command that works on data; its children inherit what it sets.
+What stays out: what commands then do.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
+from pathlib import Path
+from shutil import copyfile
+from urllib.parse import urlsplit
+
+import dagster as dg
+from pydantic import SecretStr
+
+from coinhts_core.candles.registry import register, universe
+from coinhts_core.clock import now
+from coinhts_core.exchanges import open_exchange
+from coinhts_core.lake.lake import Lake
+from coinhts_core.ledger.connection import Ledger, database_beside, ensure_database
+from coinhts_core.ledger.migrate import migrate
+from coinhts_core.ledger.server import EmbeddedServer
+from coinhts_core.ledger.venue import mark_venue
+from coinhts_core.settings import PREFIX, Settings, usable_home
+from coinhts_pipeline.claims import fail_abandoned_runs
+from coinhts_pipeline.partitions import SYMBOLS
+from coinhts_pipeline.resources import Rooms, claims_folder
+
+PROJECT = Path(__file__).parent.parent
+_EVENTS_A_BATCH = "500"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A home in use: its settings with the addresses found, its rooms and Dagster's instance."""
+
+    settings: Settings
+    rooms: Rooms
+    instance: dg.DagsterInstance
+
+
+@contextmanager
+def open_installation(settings: Settings) -> Iterator[Installation]:
+    with ExitStack() as stack:
+        settings = stack.enter_context(open_ledger(settings))
+        rooms = stack.enter_context(Rooms.open(settings))
+        suggestion = f"COINHTS_HOME={settings.home}-{settings.exchange}"
+        mark_venue(rooms.ledger, settings.exchange, suggestion)
+        rooms.lake.mark_venue(settings.exchange, suggestion)
+        wanted = universe(rooms.exchange, settings.symbols)
+        registered = register(rooms.ledger, rooms.exchange, wanted, settings.start_date)
+        instance = stack.enter_context(_dagster(settings))
+        instance.add_dynamic_partitions(SYMBOLS.name or "", [of.symbol for of in registered])
+        fail_abandoned_runs(instance, claims_folder(settings), now())
+        yield Installation(settings, rooms, instance)
+
+
+@contextmanager
+def open_ledger(settings: Settings) -> Iterator[Settings]:
+    """The ledger, migrated, and Dagster's database beside it; the settings with both addresses."""
+    home = usable_home(settings)
+    open_exchange(settings.exchange)
+    with ExitStack() as stack:
+        if settings.postgres_url:
+            url = settings.postgres_url.get_secret_value()
+        else:
+            url = stack.enter_context(EmbeddedServer.share(home)).url("coinhts")
+        given = settings.dagster_postgres_url
+        dagster_url = given.get_secret_value() if given else database_beside(url, "_dagster")
+        ensure_database(url)
+        ensure_database(dagster_url)
+        with Ledger.open(url) as ledger:
+            migrate(ledger)
+        found = {"postgres_url": SecretStr(url), "dagster_postgres_url": SecretStr(dagster_url)}
+        yield settings.model_copy(update=found)
+
+
+@contextmanager
+def _dagster(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's home, and its tables laid out by one process at a time: two at once leave half of them."""
+    folder = settings.home / "dagster"
+    folder.mkdir(exist_ok=True)
+    copyfile(PROJECT / "dagster_home" / "dagster.yaml", folder / "dagster.yaml")
+    os.environ |= _environment(settings, folder)
+    with (folder / "layout.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        instance = dg.DagsterInstance.get()
+    with instance:
+        yield instance
+
+
+def _environment(settings: Settings, folder: Path) -> dict[str, str]:
+    """What Dagster and every process below it reads; secrets travel in the environment, never on a command line."""
+    addresses = settings.postgres_url, settings.dagster_postgres_url
+    ledger, dagster = (address.get_secret_value() if address else "" for address in addresses)
+    return {
+        f"{PREFIX}HOME": str(settings.home),
+        f"{PREFIX}POSTGRES_URL": ledger,
+        f"{PREFIX}DAGSTER_POSTGRES_URL": urlsplit(dagster)._replace(scheme="postgresql+psycopg2").geturl(),
+        "DAGSTER_HOME": str(folder),
+        "DAGSTER_EVENT_BATCH_SIZE": _EVENTS_A_BATCH,
+    }

@@ -1,0 +1,93 @@
+"""Blocks: how a range run hands over what it finished, symbol by symbol, day by day.
+
+What lives here: `Block`, `in_blocks`, and the materialisation event of a day. What stays out: storing (`lake`,
+`postgres`).
+
+Dagster writes one materialisation for each partition of a range run itself, all with one data version. Ours differ
+from day to day, and what is finished must be recorded even if a later symbol fails; so the IO managers record each
+day as soon as it is stored, and an output marked by `in_blocks` tells Dagster not to do it again.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+    get_input_data_version_tag,
+)
+from dagster._core.definitions.partitions.utils.multi import get_tags_from_multi_partition_key
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
+from dagster._core.execution.plan.execute_step import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+
+from coinhts_core.lake.commits import DayEntry
+from coinhts_core.lake.lake import DayRows
+from coinhts_core.markets import Market
+from coinhts_pipeline.partitions import partition_key
+
+Versions = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One symbol's finished days. A day given by its entry alone has nothing to store; it is only recorded."""
+
+    symbol: Market
+    days: Mapping[date, DayRows | DayEntry]
+    inputs: Mapping[date, Versions] = field(default_factory=dict)
+
+    def entry(self, day: date) -> DayEntry:
+        rows = self.days[day]
+        return rows.entry if isinstance(rows, DayRows) else rows
+
+    @property
+    def to_store(self) -> dict[date, DayRows]:
+        return {day: rows for day, rows in self.days.items() if isinstance(rows, DayRows)}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Rows without a date, worked out after commit `replaces`; overtaken since, they are refused and made again."""
+
+    rows: DayRows
+    replaces: int
+
+
+def in_blocks(blocks: Iterator[Block]) -> dg.Output[Iterator[Block]]:
+    """An output that is stored and recorded block by block while it is being made."""
+    return dg.Output(blocks, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
+
+
+def record(
+    context: dg.OutputContext,
+    versions: Mapping[str, str],
+    inputs: Mapping[str, Versions],
+    metadata: Mapping[str, Mapping[str, Any]],
+) -> Iterator[DagsterEvent]:
+    """One materialisation a partition, with its own data version and what it was made from, written as one batch."""
+    step = context.step_context
+    batch, last = generate_event_batch_id(), len(versions) - 1
+    for place, (key, version) in enumerate(versions.items()):
+        tags = {
+            DATA_VERSION_TAG: version,
+            DATA_VERSION_IS_USER_PROVIDED_TAG: "true",
+            CODE_VERSION_TAG: step.job_def.asset_layer.get(context.asset_key).code_version or "",
+            **(get_tags_from_multi_partition_key(key) if isinstance(key, dg.MultiPartitionKey) else {}),
+            **{get_input_data_version_tag(_key(asset)): made_of for asset, made_of in inputs.get(key, {}).items()},
+        }
+        event = dg.AssetMaterialization(
+            context.asset_key, partition=key, tags=tags, metadata=dict(metadata.get(key, {}))
+        )
+        yield DagsterEvent.asset_materialization(step, event, DagsterEventBatchMetadata(batch, place == last))
+
+
+def by_partition(block: Block) -> dict[str, date]:
+    return {partition_key(block.symbol, day): day for day in block.days}
+
+
+def _key(asset: str) -> dg.AssetKey:
+    return dg.AssetKey(asset.split("/"))

@@ -1,0 +1,96 @@
+"""Symbol x date: the partitions all rooms share, and how many symbol-days become few runs.
+
+What lives here: the definitions, keys in both directions, rectangles and their run tags. What stays out: which days
+need work (`rehearsal`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from coinhts_core.markets import Market
+
+SYMBOLS = dg.DynamicPartitionsDefinition(name="symbol")
+
+
+def symbol_days(start: date) -> dg.MultiPartitionsDefinition:
+    days = dg.DailyPartitionsDefinition(start_date=start.isoformat(), timezone="UTC")
+    return dg.MultiPartitionsDefinition({"date": days, "symbol": SYMBOLS})
+
+
+def partition_key(symbol: str, day: date) -> dg.MultiPartitionKey:
+    return dg.MultiPartitionKey({"date": day.isoformat(), "symbol": symbol})
+
+
+def symbol_and_day(key: str) -> tuple[Market, date]:
+    day, _, symbol = key.partition("|")
+    return Market(symbol), date.fromisoformat(day)
+
+
+def days_by_symbol(keys: Iterable[str]) -> dict[Market, list[date]]:
+    """The symbols and days of a run, both in order: Dagster hands an IO manager's keys as a set."""
+    found: dict[Market, list[date]] = defaultdict(list)
+    for symbol, day in sorted(symbol_and_day(key) for key in keys):
+        found[symbol].append(day)
+    return dict(found)
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """Neighbouring symbols x neighbouring days: what one range run covers."""
+
+    symbols: tuple[str, ...]
+    first: date
+    last: date
+
+    def __len__(self) -> int:
+        return len(self.symbols) * ((self.last - self.first).days + 1)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {
+            ASSET_PARTITION_RANGE_START_TAG: partition_key(self.symbols[0], self.first),
+            ASSET_PARTITION_RANGE_END_TAG: partition_key(self.symbols[-1], self.last),
+        }
+
+
+def rectangles(wanted: Mapping[str, Iterable[date]], order: Sequence[str], largest: int = 20_000) -> list[Rectangle]:
+    """The wanted symbol-days as few range runs, each of at most about `largest` partitions.
+
+    A range run means every symbol between its ends in the order they were registered, so only neighbours with the
+    same days share one.
+    """
+    found: list[Rectangle] = []
+    for symbol in order:
+        for first, last in _stretches(wanted.get(symbol, ())):
+            joined = _joined(found, order, symbol, first, last, largest)
+            if not joined:
+                found.append(Rectangle((symbol,), first, last))
+    return found
+
+
+def _joined(
+    found: list[Rectangle], order: Sequence[str], symbol: str, first: date, last: date, largest: int
+) -> bool:
+    before = order[order.index(symbol) - 1]
+    for place, block in enumerate(found):
+        neighbours = block.symbols[-1] == before and (block.first, block.last) == (first, last)
+        if neighbours and symbol not in block.symbols and len(block) < largest:
+            found[place] = Rectangle((*block.symbols, symbol), first, last)
+            return True
+    return False
+
+
+def _stretches(days: Iterable[date]) -> list[tuple[date, date]]:
+    """Days as unbroken stretches, each given by its first and last day."""
+    stretches: list[tuple[date, date]] = []
+    for day in sorted(days):
+        if stretches and day - stretches[-1][1] == timedelta(days=1):
+            stretches[-1] = (stretches[-1][0], day)
+        else:
+            stretches.append((day, day))
+    return stretches

@@ -1,0 +1,86 @@
+"""From settings to core objects: what assets, sensors and commands hold in their hands.
+
+What lives here: `House`. What stays out: what is done with it (`defs`), and starting servers (`installation`). It has
+no fields on purpose: the UI shows a resource's fields, and addresses carry passwords.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from coinhts_core.candles.registry import Registered, registered_symbols
+from coinhts_core.exchanges import Exchange, open_exchange
+from coinhts_core.lake.lake import Lake
+from coinhts_core.ledger.connection import Ledger
+from coinhts_core.lineup import Entry, read_lineup
+from coinhts_core.settings import Settings, read_settings
+from coinhts_pipeline.claims import claim
+
+
+class Rooms:
+    """The core's doors for one process, each opened when first used."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self.settings = settings
+        self.ledger = ledger
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings) -> Iterator[Self]:
+        if settings.postgres_url is None:
+            msg = "the ledger's address is set by `coinhts` before anything runs"
+            raise RuntimeError(msg)
+        with Ledger.open(settings.postgres_url.get_secret_value()) as ledger:
+            yield cls(settings, ledger)
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake.open(self.settings.lake_url)
+
+    @cached_property
+    def exchange(self) -> Exchange:
+        return open_exchange(self.settings.exchange)
+
+    @cached_property
+    def lineup(self) -> Mapping[str, Entry]:
+        return read_lineup(self.settings.strategies_folder)
+
+    @property
+    def symbols(self) -> dict[str, Registered]:
+        return {registered.symbol: registered for registered in registered_symbols(self.ledger)}
+
+    @property
+    def claims(self) -> Path:
+        return claims_folder(self.settings)
+
+
+def claims_folder(settings: Settings) -> Path:
+    return settings.home / "dagster" / "claims"
+
+
+class House(dg.ConfigurableResource[None]):
+    """The rooms a run may enter: ledger, lake, exchange, lineup. A run is claimed for as long as it holds them."""
+
+    _rooms: Rooms | None = PrivateAttr(None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
+        settings = read_settings()
+        with ExitStack() as stack:
+            if context.run_id:
+                stack.enter_context(claim(claims_folder(settings), context.run_id))
+            self._rooms = stack.enter_context(Rooms.open(settings))
+            yield self
+            self._rooms = None
+
+    @property
+    def rooms(self) -> Rooms:
+        if self._rooms is None:
+            msg = "the house is open only inside a run"
+            raise RuntimeError(msg)
+        return self._rooms

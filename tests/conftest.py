@@ -1,0 +1,136 @@
+"""What every test may ask for: a clean environment, a real PostgreSQL, a fresh ledger, others sharing one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from secrets import token_hex
+
+import psycopg
+import pytest
+
+from coinhts_core.ledger.connection import Ledger, ensure_database
+from coinhts_core.ledger.locks import if_free
+from coinhts_core.ledger.migrate import migrate
+from coinhts_core.ledger.server import EmbeddedServer
+
+_SHARER = """
+import os, sys
+from pathlib import Path
+from coinhts_core.ledger.server import EmbeddedServer
+
+home, uid = Path(sys.argv[1]), int(sys.argv[2])
+if uid != os.geteuid():  # only now: another user might not be able to read the code
+    os.setgroups([]), os.setgid(uid), os.setuid(uid)
+with EmbeddedServer.share(home) as server:
+    print(server.url("postgres"), server.data_directory, sep="\\n", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("COINHTS_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory) -> Iterator[EmbeddedServer]:
+    """One embedded server for the whole session."""
+    home = tmp_path_factory.mktemp("postgres")
+    with EmbeddedServer.share(home) as server:
+        yield server
+    for files in _files_of_servers_below(home):
+        shutil.rmtree(files)
+
+
+@pytest.fixture(scope="session")
+def _template(postgres) -> str:
+    url = postgres.url("template_of_ledgers")
+    ensure_database(url)
+    with Ledger.open(url) as ledger:
+        migrate(ledger)
+    return "template_of_ledgers"
+
+
+@pytest.fixture
+def empty_ledger(postgres) -> Iterator[Ledger]:
+    """Give a database without a single table."""
+    yield from _ledger_like(postgres, "template1")
+
+
+@pytest.fixture
+def ledger(postgres, _template) -> Iterator[Ledger]:
+    """Give a fresh ledger at today's migration."""
+    yield from _ledger_like(postgres, _template)
+
+
+def _ledger_like(postgres: EmbeddedServer, template: str) -> Iterator[Ledger]:
+    name = f"test_{token_hex(8)}"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        with Ledger.open(postgres.url(name)) as ledger:
+            yield ledger
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def server_home(tmp_path) -> Iterator[Path]:
+    """Give a home; its server, if any is left, is stopped at the end, and its files are removed."""
+    yield tmp_path / "home"
+    for files in _files_of_servers_below(tmp_path):
+        with if_free(files / "server.lock") as lock:
+            is_running = lock is None
+        if is_running:
+            with EmbeddedServer.share(tmp_path / "home"):
+                pass  # the last one out stops what was left
+        shutil.rmtree(files)
+
+
+@pytest.fixture
+def share_elsewhere() -> Iterator[Callable[..., "Sharer"]]:
+    """Begin processes of their own that share a home's server until they are told to leave, or killed."""
+    with ExitStack() as stack:
+
+        def begin(home: Path, uid: int = os.geteuid()) -> Sharer:
+            sharer = Sharer(home, uid)
+            stack.callback(sharer.kill)
+            return sharer
+
+        yield begin
+
+
+class Sharer:
+    """A process that shares the server of a home."""
+
+    def __init__(self, home: Path, uid: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _SHARER, str(home), str(uid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def arrive(self) -> "Sharer":
+        self.url = self.process.stdout.readline().strip()
+        self.data_directory = Path(self.process.stdout.readline().strip())
+        assert self.url, self.process.stderr.read()
+        return self
+
+    def leave(self) -> None:
+        self.process.communicate("\n", timeout=60)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def _files_of_servers_below(folder: Path) -> list[Path]:
+    """List also root's, which lie elsewhere."""
+    named = [Path(note.read_text().strip()) for note in folder.rglob("postgres.path")]
+    return [files for files in (*folder.rglob("postgres"), *named) if files.is_dir()]
