@@ -13,6 +13,7 @@ the operator's first question, wait or fix? What stays out: handling; that is th
     └── RefusedError             fix something first
         ├── BadMarketError
         ├── UnknownMarketError
+        ├── NotFollowedError
         ├── BadTimeframeError
         ├── BadTimeRangeError
         ├── FutureRangeError
@@ -143,6 +144,12 @@ class UnknownMarketError(RefusedError):
     """A market code nobody lists."""
 
     sentence = "market {symbol} is not listed on {venue}{hint}"
+
+
+class NotFollowedError(RefusedError):
+    """A listed market that the settings do not name."""
+
+    sentence = "{symbol} is not followed; add it to COINHTS_SYMBOLS, which names {followed}"
 
 
 class BadTimeframeError(RefusedError):

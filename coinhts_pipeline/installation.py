@@ -18,8 +18,6 @@ from pydantic import SecretStr
 
 from coinhts_core.candles.registry import register, universe
 from coinhts_core.clock import now
-from coinhts_core.exchanges import open_exchange
-from coinhts_core.lake.lake import Lake
 from coinhts_core.ledger.connection import Ledger, database_beside, ensure_database
 from coinhts_core.ledger.migrate import migrate
 from coinhts_core.ledger.server import EmbeddedServer
@@ -45,8 +43,9 @@ class Installation:
 @contextmanager
 def open_installation(settings: Settings) -> Iterator[Installation]:
     with ExitStack() as stack:
-        settings = stack.enter_context(open_ledger(settings))
+        settings = stack.enter_context(_reachable(settings))
         rooms = stack.enter_context(Rooms.open(settings))
+        migrate(rooms.ledger)
         suggestion = f"COINHTS_HOME={settings.home}-{settings.exchange}"
         mark_venue(rooms.ledger, settings.exchange, suggestion)
         rooms.lake.mark_venue(settings.exchange, suggestion)
@@ -59,10 +58,16 @@ def open_installation(settings: Settings) -> Iterator[Installation]:
 
 
 @contextmanager
-def open_ledger(settings: Settings) -> Iterator[Settings]:
-    """The ledger, migrated, and Dagster's database beside it; the settings with both addresses."""
+def connected_ledger(settings: Settings) -> Iterator[Ledger]:
+    """The ledger as it is, whatever its schema."""
+    with _reachable(settings) as found, Rooms.open(found) as rooms:
+        yield rooms.ledger
+
+
+@contextmanager
+def _reachable(settings: Settings) -> Iterator[Settings]:
+    """A server that answers, with the ledger's database and Dagster's beside it; the settings with both addresses."""
     home = usable_home(settings)
-    open_exchange(settings.exchange)
     with ExitStack() as stack:
         if settings.postgres_url:
             url = settings.postgres_url.get_secret_value()
@@ -70,10 +75,8 @@ def open_ledger(settings: Settings) -> Iterator[Settings]:
             url = stack.enter_context(EmbeddedServer.share(home)).url("coinhts")
         given = settings.dagster_postgres_url
         dagster_url = given.get_secret_value() if given else database_beside(url, "_dagster")
-        ensure_database(url)
-        ensure_database(dagster_url)
-        with Ledger.open(url) as ledger:
-            migrate(ledger)
+        for address in (url, dagster_url):
+            ensure_database(address)
         found = {"postgres_url": SecretStr(url), "dagster_postgres_url": SecretStr(dagster_url)}
         yield settings.model_copy(update=found)
 

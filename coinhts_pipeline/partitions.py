@@ -58,6 +58,11 @@ class Rectangle:
         }
 
 
+def symbol_range(symbols: Sequence[str]) -> dict[str, str]:
+    """The run tags of neighbouring symbols, for assets without a date."""
+    return {ASSET_PARTITION_RANGE_START_TAG: symbols[0], ASSET_PARTITION_RANGE_END_TAG: symbols[-1]}
+
+
 def rectangles(wanted: Mapping[str, Iterable[date]], order: Sequence[str], largest: int = 20_000) -> list[Rectangle]:
     """The wanted symbol-days as few range runs, each of at most about `largest` partitions.
 

@@ -1,25 +1,55 @@
 """Where coinhts' errors meet Dagster's: wait becomes a retry, fix becomes a failure that is not retried.
 
-What lives here: that one translation. What stays out: the sentences (`coinhts_core.errors`).
+What lives here: that one translation, in both directions. What stays out: the sentences (`coinhts_core.errors`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import dagster as dg
 
-from coinhts_core.errors import RefusedError, RetryableError
+from coinhts_core.errors import RefusedError, RetryableError, RunFailedError
 
 _RETRIES = 3
-_FIRST_WAIT_SECONDS = 1.0
+_SECONDS_BETWEEN = 2
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @contextmanager
-def told_to_dagster(attempt: int) -> Iterator[None]:
-    """Around whatever a step does; `attempt` counts its retries so far."""
+def told_to_dagster() -> Iterator[None]:
+    """Around whatever a step does."""
     try:
         yield
     except RetryableError as error:
-        raise dg.RetryRequested(_RETRIES, _FIRST_WAIT_SECONDS * 2**attempt) from error
+        raise dg.RetryRequested(_RETRIES, _SECONDS_BETWEEN) from error
     except RefusedError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def asset_body(body: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+    """An asset's generator whose errors are told to Dagster."""
+
+    @wraps(body)
+    def told(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        with told_to_dagster():
+            yield from body(*args, **kwargs)
+
+    return told
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> RunFailedError:
+    """The first step that failed, in the words of its innermost cause."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            error = data.error
+            while error and error.cause:
+                error = error.cause
+            told = data.user_failure_data.description if data.user_failure_data else None
+            reason = told or (error.message.strip() if error else "unknown")
+            return RunFailedError(run_id=result.run_id, step=event.step_key, reason=reason)
+    return RunFailedError(run_id=result.run_id, step="its start", reason="see `coinhts up`, Runs")

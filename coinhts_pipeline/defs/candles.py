@@ -24,6 +24,7 @@ from coinhts_pipeline.io_managers.blocks import Block, Whole, in_blocks
 from coinhts_pipeline.io_managers.lake import column_schema
 from coinhts_pipeline.partitions import SYMBOLS, days_by_symbol, symbol_days
 from coinhts_pipeline.resources import House, Rooms
+from coinhts_pipeline.verdicts import asset_body
 
 MARKETS = Schema(
     "markets",
@@ -58,6 +59,7 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         metadata={"dagster/column_schema": column_schema(MARKETS)},
         check_specs=[dg.AssetCheckSpec("followed_symbols_are_listed", asset="markets")],
     )
+    @asset_body
     def markets(house: House) -> Iterator[dg.Output[Whole] | dg.AssetCheckResult]:
         """Every market the exchange lists, with its names and whether it carries a warning."""
         replaces = house.rooms.lake.number_of_whole("markets")
@@ -81,6 +83,7 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         metadata={"dagster/column_schema": column_schema(CANDLES)},
         check_specs=[dg.AssetCheckSpec("days_are_complete", asset=_MINUTE)],
     )
+    @asset_body
     def minute(
         context: dg.AssetExecutionContext, config: Collect, house: House
     ) -> Iterator[dg.Output[Iterator[Block]] | dg.AssetCheckResult]:
@@ -105,6 +108,7 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         metadata={"dagster/column_schema": column_schema(CANDLES)},
         check_specs=[dg.AssetCheckSpec("day_bars_are_fresh", asset=_DAY)],
     )
+    @asset_body
     def day(
         context: dg.AssetExecutionContext, house: House
     ) -> Iterator[dg.Output[Iterator[Block]] | dg.AssetCheckResult]:

@@ -18,6 +18,7 @@ from coinhts_core.settings import Settings
 from coinhts_pipeline.io_managers.blocks import in_blocks
 from coinhts_pipeline.io_managers.ledger import BookBlock
 from coinhts_pipeline.partitions import symbol_days
+from coinhts_pipeline.verdicts import asset_body
 
 
 def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
@@ -40,6 +41,7 @@ def _positions(entry: Entry, partitions: dg.MultiPartitionsDefinition) -> dg.Ass
         io_manager_key="ledger",
         check_specs=[dg.AssetCheckSpec("at_most_one_position_is_open", asset=key)],
     )
+    @asset_body
     def positions(backtests: Mapping[Market, Stored]) -> Iterator[dg.Output[Iterator[BookBlock]] | dg.AssetCheckResult]:
         crowded: list[str] = []
         yield in_blocks(_read_off(entry.name, backtests, crowded))

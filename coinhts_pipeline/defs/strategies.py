@@ -27,6 +27,7 @@ from coinhts_pipeline.io_managers.blocks import Block, Whole, in_blocks
 from coinhts_pipeline.io_managers.lake import column_schema, markdown
 from coinhts_pipeline.partitions import SYMBOLS, days_by_symbol, rectangles, symbol_days
 from coinhts_pipeline.resources import House, Rooms
+from coinhts_pipeline.verdicts import asset_body
 
 REHEARSE_DAYS = "rehearse_days"
 PUBLISH_PERFORMANCE = "publish_performance"
@@ -74,6 +75,7 @@ def _rooms_of(
         check_specs=[dg.AssetCheckSpec("decisions_are_not_waiting", asset=signals_key)],
         **daily,
     )
+    @asset_body
     def signals(context: dg.AssetExecutionContext, house: House) -> Iterator[dg.Output[Iterator[Block]] | dg.AssetCheckResult]:
         waiting: list[str] = []
         yield in_blocks(_blocks(house.rooms, entry, context, _signals_block, waiting))
@@ -88,6 +90,7 @@ def _rooms_of(
         check_specs=[dg.AssetCheckSpec("days_are_not_waiting", asset=backtests_key)],
         **daily,
     )
+    @asset_body
     def backtests(context: dg.AssetExecutionContext, house: House) -> Iterator[dg.Output[Iterator[Block]] | dg.AssetCheckResult]:
         waiting: list[str] = []
         yield in_blocks(_blocks(house.rooms, entry, context, _backtests_block, waiting))
@@ -115,6 +118,7 @@ def _rooms_of(
         check_specs=[dg.AssetCheckSpec("no_symbol_lags_behind", asset=dg.AssetKey(["performance", entry.name]))],
         **shared,
     )
+    @asset_body
     def performance(house: House) -> Iterator[dg.Output[Whole] | dg.AssetCheckResult]:
         replaces = house.rooms.lake.number_of_whole(f"performance/{entry.name}")
         standings = _standings(house.rooms, [entry])
@@ -141,6 +145,7 @@ def _leaderboard(lineup: Mapping[str, Entry]) -> dg.AssetsDefinition:
         metadata={"dagster/column_schema": column_schema(PERFORMANCE)},
         check_specs=[dg.AssetCheckSpec("strategies_share_a_window", asset="leaderboard")],
     )
+    @asset_body
     def leaderboard(house: House) -> Iterator[dg.Output[Whole] | dg.AssetCheckResult]:
         """Which strategy suits which coin: every strategy and coin over the days they all have."""
         replaces = house.rooms.lake.number_of_whole("leaderboard")

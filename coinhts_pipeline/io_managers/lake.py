@@ -21,6 +21,7 @@ from coinhts_core.lake.lake import DayRows, Lake, Stored
 from coinhts_core.markets import Market
 from coinhts_pipeline.io_managers.blocks import Block, Whole, by_partition, record
 from coinhts_pipeline.partitions import days_by_symbol
+from coinhts_pipeline.verdicts import told_to_dagster
 
 _PREVIEW_ROWS = 5
 
@@ -37,11 +38,12 @@ class LakeIOManager(dg.IOManager):
         self._lake = lake
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> Iterator[DagsterEvent]:
-        if isinstance(obj, Whole):
-            self._store_whole(context, obj)
-            return
-        for block in obj:
-            yield from self._store_block(context, block)
+        with told_to_dagster():
+            if isinstance(obj, Whole):
+                self._store_whole(context, obj)
+                return
+            for block in obj:
+                yield from self._store_block(context, block)
 
     def load_input(self, context: dg.InputContext) -> Any:
         wanted = context.dagster_type.typing_type

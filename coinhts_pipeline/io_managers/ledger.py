@@ -19,6 +19,7 @@ from coinhts_core.ledger.connection import Ledger
 from coinhts_core.markets import Market
 from coinhts_pipeline.io_managers.blocks import Versions, record
 from coinhts_pipeline.partitions import days_by_symbol, partition_key
+from coinhts_pipeline.verdicts import told_to_dagster
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,16 @@ class LedgerIOManager(dg.IOManager):
         self._ledger = ledger
 
     def handle_output(self, context: dg.OutputContext, obj: Iterable[BookBlock]) -> Iterator[DagsterEvent]:
-        for block in obj:
-            replace_days(self._ledger, book_of(context.asset_key), block.symbol, block.days)
-            keys = {partition_key(block.symbol, day): day for day in block.days}
-            yield from record(
-                context,
-                {key: block.versions[day] for key, day in keys.items()},
-                {key: block.inputs.get(day, {}) for key, day in keys.items()},
-                {key: _facts(block.days[day]) for key, day in keys.items()},
-            )
+        with told_to_dagster():
+            for block in obj:
+                replace_days(self._ledger, book_of(context.asset_key), block.symbol, block.days)
+                keys = {partition_key(block.symbol, day): day for day in block.days}
+                yield from record(
+                    context,
+                    {key: block.versions[day] for key, day in keys.items()},
+                    {key: block.inputs.get(day, {}) for key, day in keys.items()},
+                    {key: _facts(block.days[day]) for key, day in keys.items()},
+                )
 
     def load_input(self, context: dg.InputContext) -> Any:
         wanted = days_by_symbol(context.asset_partition_keys)

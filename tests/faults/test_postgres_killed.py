@@ -199,7 +199,7 @@ def test_a_server_whose_home_was_removed_makes_way_for_the_next(users_home, shar
     heir.leave()
 
 
-@pytest.mark.parametrize("failures", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("failures", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_an_open_ledger_heals_when_postgres_is_back(server_home, failures):
     """While nothing answers it says so within seconds; afterwards it goes on, without being opened again."""
     with EmbeddedServer.share(server_home) as server, Ledger.open(server.url("postgres")) as ledger:

@@ -60,11 +60,17 @@ def test_same_rows_with_a_new_identity_write_no_object(lake, bars, files):
         "bars", BTC, {FIRST: bars(FIRST, 1, made_from="old"), SECOND: bars(SECOND, 2, asked_at=asked(1))}
     )
     lake.publish(
-        "bars", BTC, {FIRST: bars(FIRST, 1, made_from="new"), SECOND: bars(SECOND, 2, asked_at=asked(2))}
+        "bars",
+        BTC,
+        {
+            FIRST: bars(FIRST, 1, made_from="new", data_version="chain"),
+            SECOND: bars(SECOND, 2, asked_at=asked(2)),
+        },
     )
     assert (len(files("*.json")), len(files("*.parquet"))) == (2, 1)
     entries = lake.read_with_entries("bars", BTC, *YEAR).entries
-    assert (entries[FIRST].made_from, entries[SECOND].asked_at) == ("new", asked(2))
+    assert (entries[FIRST].made_from, entries[FIRST].data_version) == ("new", "chain")
+    assert entries[SECOND].asked_at == asked(2)
 
 
 def test_earlier_answers_do_not_replace_later_ones(lake, bars, closes):

@@ -88,6 +88,9 @@ def test_only_what_is_missing_is_applied(empty_ledger, folder):
     assert [migration.applied_at is None for migration in status(empty_ledger, folder)] == [False, True]
     assert migrate(empty_ledger, folder) == ["0002_create_two"]
     assert rollback(empty_ledger, to=1, folder=folder) == ["0002_create_two"]
+    assert rollback(empty_ledger, to=0, folder=folder) == ["0001_create_one"]
+    assert migrate(empty_ledger, folder) == ["0001_create_one", "0002_create_two"]
+    assert rollback(empty_ledger, to=0, folder=folder) == ["0002_create_two", "0001_create_one"]
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty_ledger, folder):

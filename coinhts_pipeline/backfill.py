@@ -1,0 +1,134 @@
+"""Backfill: candles to positions for symbols x days, as few range runs, leaving alone what is current.
+
+What lives here: planning, running and counting. What stays out: how the command looks (`cli`), which days need work
+(`coinhts_core.agenda`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+from dagster import DagsterEventType
+from dagster._core.events.log import EventLogEntry
+from dagster._core.utils import make_new_run_id
+
+from coinhts_core.agenda import Agenda
+from coinhts_core.candles.registry import Registered, universe
+from coinhts_core.clock import now
+from coinhts_core.days import DayRange, last_complete_day
+from coinhts_core.errors import BadTimeRangeError, FutureRangeError, NotFollowedError
+from coinhts_core.markets import Market
+from coinhts_pipeline.defs.strategies import PUBLISH_PERFORMANCE, REHEARSE_DAYS
+from coinhts_pipeline.installation import Installation
+from coinhts_pipeline.partitions import SYMBOLS, Rectangle, rectangles
+from coinhts_pipeline.verdicts import failure_of
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs that bring the asked days up to date."""
+
+    blocks: list[Rectangle]
+    assets_a_day: int
+
+    @property
+    def partitions(self) -> int:
+        return sum(len(block) for block in self.blocks)
+
+    @property
+    def steps(self) -> int:
+        return self.partitions * self.assets_a_day
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Executes jobs in this process, against the installation's own Dagster."""
+
+    installation: Installation
+    definitions: dg.Definitions
+
+    def run(self, job: str, tags: Mapping[str, str] | None = None, progress: Progress | None = None) -> None:
+        """One run; `progress` hears of each partition that is finished."""
+        instance = self.installation.instance
+        run_id = make_new_run_id()
+        if progress:
+            instance.add_event_listener(run_id, lambda event: _heard(event, progress))
+        result = self.definitions.resolve_job_def(job).execute_in_process(
+            instance=instance, run_id=run_id, tags=tags, run_config=_QUIET, raise_on_error=False
+        )
+        if not result.success:
+            raise failure_of(result)
+
+
+def wanted_days(timerange: str | None, start: date) -> DayRange:
+    """The asked days, none before the start nor after the last complete one."""
+    latest = last_complete_day(now())
+    if timerange is None:
+        if start > latest:
+            raise FutureRangeError(day=start, last=latest)
+        return DayRange(start, latest)
+    days = DayRange.parse(timerange, start, latest)
+    if days.first < start:
+        raise BadTimeRangeError(text=timerange, reason=f"it begins before COINHTS_START_DATE, which is {start}")
+    return days
+
+
+def wanted_symbols(installation: Installation, text: str | None) -> list[Registered]:
+    """The asked symbols, each of them followed; all active ones when none is asked for."""
+    active = {symbol: of for symbol, of in installation.rooms.symbols.items() if of.is_active}
+    if text is None:
+        return list(active.values())
+    asked = [Market.parse(word) for word in text.split(",") if word.strip()]
+    for symbol in universe(installation.rooms.exchange, asked):
+        if symbol not in active:
+            raise NotFollowedError(symbol=symbol, followed=", ".join(active))
+    return [active[symbol] for symbol in dict.fromkeys(asked)]
+
+
+def plan(installation: Installation, symbols: Sequence[Registered], first: date, last: date) -> Plan:
+    """Everything between `first` (or the first absent day, when that is earlier) and `last` that is not current."""
+    agenda = _agenda(installation)
+    return _planned(installation, {of.symbol: agenda.to_extend(of, first, last) for of in symbols})
+
+
+def plan_stale(installation: Installation, symbols: Sequence[Registered]) -> Plan:
+    """The stored days that something left behind."""
+    agenda, last = _agenda(installation), last_complete_day(now())
+    return _planned(installation, {of.symbol: set(agenda.stale(of, last)) for of in symbols})
+
+
+def behind(installation: Installation) -> str:
+    """What there is to collect and to fold again, in words."""
+    active = [of for of in installation.rooms.symbols.values() if of.is_active]
+    last = last_complete_day(now())
+    to_extend, stale = plan(installation, active, last, last).partitions, plan_stale(installation, active).partitions
+    if not to_extend:
+        return f"all current up to {last}"
+    return f"{to_extend} symbol-days to collect or fold ({stale} of them stale); `coinhts backfill` does it"
+
+
+def execute(runner: Runner, planned: Plan, progress: Progress | None = None) -> None:
+    """The runs of a plan, then how the strategies did; nothing at all when every day is current."""
+    for block in planned.blocks:
+        runner.run(REHEARSE_DAYS, tags=block.tags, progress=progress)
+    if planned.blocks:
+        runner.run(PUBLISH_PERFORMANCE)
+
+
+def _agenda(installation: Installation) -> Agenda:
+    rooms = installation.rooms
+    return Agenda(rooms.lake, rooms.ledger, rooms.lineup)
+
+
+def _planned(installation: Installation, wanted: dict[str, set[date]]) -> Plan:
+    order = installation.instance.get_dynamic_partitions(SYMBOLS.name or "")
+    return Plan(rectangles(wanted, order), assets_a_day=1 + 3 * len(installation.rooms.lineup))
+
+
+def _heard(event: EventLogEntry, progress: Progress) -> None:
+    if event.dagster_event and event.dagster_event.event_type == DagsterEventType.ASSET_MATERIALIZATION:
+        progress("/".join(event.dagster_event.asset_key.path) if event.dagster_event.asset_key else "")

@@ -1,0 +1,125 @@
+"""What a terminal shows: tables, curves, progress, and times as people in Korea read them.
+
+What lives here: drawing for people. What stays out: JSON (`cli`) and figures.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from coinhts_core.backtests.report import percent, text_curve
+from coinhts_pipeline.demo import Outcome
+
+KST = timezone(timedelta(hours=9), "KST")
+_WORDS = Console(stderr=False, highlight=False)
+_NOTES = Console(stderr=True, highlight=False)
+
+
+def say(text: str = "") -> None:
+    _WORDS.print(text)
+
+
+def note(text: str) -> None:
+    """For people, beside a document on stdout."""
+    _NOTES.print(text, style="dim")
+
+
+def complain(sentence: str) -> None:
+    _NOTES.print(f"[red]error:[/red] {_plain(sentence)}", soft_wrap=True)
+
+
+def moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC ({at.astimezone(KST):%H:%M} KST)"
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Any]:
+    """A bar with an estimate, on a terminal; a callable that counts one step and names it."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=_NOTES,
+        disable=not sys.stderr.isatty() or not total,
+    )
+    with bar:
+        task = bar.add_task(title, total=total)
+        yield lambda step: bar.update(task, advance=1, description=f"{title}: {step}")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
+    shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for place, column in enumerate(columns):
+        shown.add_column(column, justify="left" if place == 0 else "right", no_wrap=place == 0)
+    for row in rows:
+        shown.add_row(*map(_plain, row))
+    _WORDS.print(shown)
+
+
+def demo(outcome: Outcome) -> None:
+    """What came of it, and where to look next."""
+    say(f"\n[bold]{outcome.days.first} to {outcome.days.last}[/bold]: {outcome.candles:,} minute candles")
+    did = f"{outcome.partitions} symbol-days in {outcome.runs} runs" if outcome.runs else "every day was current already"
+    say(f"{did}\n")
+    figures(outcome.figures)
+    say()
+    best = outcome.figures[0] if outcome.figures else None
+    if best:
+        name = f"{best['strategy']} {best['symbol']}"
+        curve(name, outcome.curves[name])
+    say("\nnext:")
+    table(
+        ["", ""],
+        [
+            ["  coinhts up", "the UI: assets, lineage, schedules, equity curves"],
+            ["  coinhts backfill", "every day from the start to yesterday, and how the strategies did"],
+            ["  coinhts strategy show sma_cross", "what it does and its knobs; a file of your own is a strategy, too"],
+        ],
+    )
+
+
+def figures(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Strategy x coin: what it made, how deep it fell, how often it traded, and what holding would have made."""
+    table(
+        ["strategy", "coin", "return", "drawdown", "trades", "win rate", "Sharpe", "vs. buy & hold"],
+        [
+            [
+                row["strategy"],
+                row["symbol"],
+                _signed(row["total_return"]),
+                percent(row["max_drawdown"]),
+                str(row["trades"]),
+                "–" if row["win_rate"] is None else f"{row['win_rate']:.0%}",
+                "–" if row["sharpe"] is None else f"{row['sharpe']:.2f}",
+                _signed(row["buy_and_hold"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def curve(name: str, values: Sequence[float]) -> None:
+    lines = text_curve(values)
+    if not lines:
+        return
+    say(f"[bold]{_plain(name)}[/bold]  {_signed(values[-1] / values[0] - 1)}")
+    low, high = min(values), max(values)
+    for place, line in enumerate(lines):
+        label = f"{high:,.0f}" if place == 0 else f"{low:,.0f}" if place == len(lines) - 1 else ""
+        say(f"{label:>14} [cyan]{line}[/cyan]")
+
+
+def _signed(fraction: float | None) -> str:
+    return percent(fraction)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
