@@ -1,1 +1,1 @@
-"""The domain of coinhts: candles, strategies, backtests, positions, and where they are kept. Knows nothing of Dagster."""
+"""The domain of coinhts: candles, strategies, backtests, positions, and where they are kept; no Dagster."""

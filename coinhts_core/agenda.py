@@ -1,7 +1,7 @@
 """The agenda: which symbol-days still need work, so that nobody does work twice.
 
-What lives here: the days to extend a universe by, and the days that something left stale. What stays out: the runs
-that do the work (`coinhts_pipeline`).
+What lives here: the days to extend a universe by, and the days that something left stale. What stays out: the
+runs that do the work (`coinhts_pipeline`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,10 +29,12 @@ class Agenda:
     def to_extend(self, registered: Registered, first: date, last: date) -> set[date]:
         """Days from the first absent one (or `first`, when earlier) to `last` that are not all current."""
         covered = self.lake.heads(MINUTES, registered.symbol).keys()
-        listed = [day for day in DayRange(registered.anchor, last) if registered.is_listed_on(day)] if registered.anchor <= last else []
+        listed = filter(registered.is_listed_on, DayRange(registered.anchor, last))
         absent = {day for day in listed if day not in covered}
         days = DayRange(min([first, *absent]), last)
-        return absent | {day for entry in self.lineup.values() for day in self._outdated(entry, registered, days)}
+        return absent | {
+            day for entry in self.lineup.values() for day in self._outdated(entry, registered, days)
+        }
 
     def stale(self, registered: Registered, last: date) -> dict[date, str]:
         """Stored days that something left behind (new code, repaired candles, an earlier start), and why."""
@@ -42,7 +44,9 @@ class Agenda:
             days = [day for day in stored if day <= last]
             outdated = self._outdated(entry, registered, days)
             found |= {
-                day: f"{entry.name} waited for candles" if stored[day].data_version == WAITING else f"{entry.name} is stale"
+                day: f"{entry.name} waited for candles"
+                if stored[day].data_version == WAITING
+                else f"{entry.name} is stale"
                 for day in outdated
             }
         return found

@@ -1,13 +1,13 @@
 """What code a result stands on, as a hash.
 
-What lives here: `code_version`, over the syntax trees of some modules and everything of coinhts_core (or beside a
-user's own file) that they import, directly or not. Comments, docstrings and layout do not count, so a better comment
-never makes a year of backtests stale. What stays out: versions of libraries; they are recorded beside results, not
-hashed.
+What lives here: `code_version`, over the syntax trees of some modules and everything of coinhts_core (or
+beside a user's own file) that they import, directly or not. Comments, docstrings and layout do not count, so
+a better comment never makes a year of backtests stale. What stays out: versions of libraries; they are
+recorded beside results, not hashed.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -18,10 +18,8 @@ _CORE = Path(__file__).parent
 @cache
 def code_version(*files: Path) -> str:
     """The identity of these files and their static import closure, whatever order they are named in."""
-    hasher = sha256()
-    for file in sorted(_closure(files), key=_name):
-        hasher.update(f"{_name(file)}\n{_spelled(_tree(file))}\n".encode())
-    return hasher.hexdigest()
+    spelled = sorted(f"{_name(file)}\n{_spelled(_tree(file))}\n" for file in _closure(files))
+    return sha256("".join(spelled).encode()).hexdigest()
 
 
 def core_file(*parts: str) -> Path:
@@ -43,25 +41,23 @@ def _imported_by(file: Path) -> Iterator[Path]:
     for node in ast.walk(_tree(file)):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _files_of(alias.name, file)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from _files_of(node.module, file)
+                yield from _core_files(alias.name.split("."))
+        elif isinstance(node, ast.ImportFrom):
+            package = node.module.split(".") if node.module else []
             for alias in node.names:
-                yield from _files_of(f"{node.module}.{alias.name}", file)
+                module = [*package, alias.name]
+                yield from _files(file.parents[node.level - 1], module) if node.level else _core_files(module)
 
 
-def _files_of(module: str, importer: Path) -> Iterator[Path]:
+def _core_files(module: Sequence[str]) -> Iterator[Path]:
+    return _files(_CORE, module[1:]) if module[0] == _CORE.name else iter(())
+
+
+def _files(folder: Path, module: Sequence[str]) -> Iterator[Path]:
     """A module's file, and the packages above it, whose `__init__` runs first."""
-    parts = module.split(".")
-    if parts[0] == _CORE.name:
-        for depth in range(2, len(parts) + 1):
-            yield from _existing(_CORE.joinpath(*parts[1:depth]))
-    elif _CORE not in importer.parents:
-        yield from _existing(importer.parent.joinpath(*parts))
-
-
-def _existing(path: Path) -> Iterator[Path]:
-    return (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file())
+    for depth in range(1, len(module) + 1):
+        path = folder.joinpath(*module[:depth])
+        yield from (found for found in (path.with_suffix(".py"), path / "__init__.py") if found.is_file())
 
 
 def _name(file: Path) -> str:
@@ -71,7 +67,7 @@ def _name(file: Path) -> str:
 
 @cache
 def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text())
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def _spelled(node: object) -> str:

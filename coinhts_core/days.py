@@ -1,6 +1,7 @@
 """UTC days and ranges of them, as people write them.
 
-What lives here: `parse_day`, `DayRange` and when a day is over. What stays out: now (`clock`) and bars (`candles`).
+What lives here: `parse_day`, `DayRange` and when a day is over. What stays out: now (`clock`) and bars
+(`candles`).
 """
 
 import re
@@ -32,14 +33,14 @@ def parse_day(text: str) -> date:
 
 @dataclass(frozen=True)
 class DayRange:
-    """Days from first to last, both included."""
+    """Days from first to last, both included; none when the last is before the first."""
 
     first: date
     last: date
 
     @classmethod
     def parse(cls, text: str, earliest: date, latest: date) -> Self:
-        """`20260101-20260131`, ISO days, one day, or open ends; never reversed, never beyond the last complete day."""
+        """`20260101-20260131`, ISO days, one day, or an open end; never reversed, never beyond `latest`."""
         word = text.strip()
         if re.fullmatch(_DAY, word, re.ASCII):
             first = last = parse_day(word)
@@ -59,7 +60,7 @@ class DayRange:
         return (self.first + timedelta(days=offset) for offset in range(len(self)))
 
     def __len__(self) -> int:
-        return (self.last - self.first).days + 1
+        return max((self.last - self.first).days + 1, 0)
 
     def __contains__(self, day: object) -> bool:
         return isinstance(day, date) and self.first <= day <= self.last

@@ -1,7 +1,7 @@
 """Every way coinhts says no.
 
-What lives here: the whole exception tree. What to add: a class with its sentence, under the branch that answers
-the operator's first question, wait or fix? What stays out: handling; that is the caller's.
+What lives here: the whole exception tree. What to add: a class with its sentence, under the branch that
+answers the operator's first question, wait or fix? What stays out: handling; that is the caller's.
 
     CoinhtsError
     ├── RetryableError           wait, then try again; nothing is wrong with what you asked
@@ -22,6 +22,7 @@ the operator's first question, wait or fix? What stays out: handling; that is th
         ├── DiscoveryError
         ├── UnknownSettingError
         ├── BadSettingError
+        ├── BadEnvFileError
         ├── BadLineupError
         ├── HomeUnusableError
         ├── VenueMismatchError
@@ -37,8 +38,8 @@ the operator's first question, wait or fix? What stays out: handling; that is th
         ├── RunFailedError
         └── CheckFailedError
 
-A class owns its sentence: what was refused, the value that was found, what to do. Call sites pass the facts by
-keyword, and the facts stay readable as attributes.
+A class owns its sentence: what was refused, the value that was found, what to do. Call sites pass the facts
+by keyword, and the facts stay readable as attributes.
 """
 
 from collections.abc import Iterable
@@ -88,6 +89,12 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def worded(message: str) -> str:
+    """A sentence of pydantic's, as the middle of one of ours."""
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
 class RetryableError(CoinhtsError):
     """Wait, then try again."""
 
@@ -118,7 +125,10 @@ class LedgerStartError(RetryableError):
 class CommitRaceError(RetryableError):
     """Others kept publishing first."""
 
-    sentence = "{asset} {symbol} {month} is being written by others: {attempts} attempts to publish were overtaken; try again"
+    sentence = (
+        "{asset} {symbol} {month} is being written by others: "
+        "{attempts} attempts to publish were overtaken; try again"
+    )
 
 
 class ExchangeUnavailableError(RetryableError):
@@ -200,6 +210,12 @@ class BadSettingError(RefusedError):
     sentence = "{name} cannot be {value!r}: {reason}"
 
 
+class BadEnvFileError(RefusedError):
+    """A file of settings and secrets that cannot be used."""
+
+    sentence = "{file} is refused: {reason}"
+
+
 class BadLineupError(RefusedError):
     """strategies.toml is wrong."""
 
@@ -209,7 +225,10 @@ class BadLineupError(RefusedError):
 class HomeUnusableError(RefusedError):
     """The data directory cannot be used."""
 
-    sentence = "the data directory {home} cannot be used ({reason}); set COINHTS_HOME to a directory you may write to"
+    sentence = (
+        "the data directory {home} cannot be used ({reason}); "
+        "set COINHTS_HOME to a directory you may write to"
+    )
 
 
 class VenueMismatchError(RefusedError):
@@ -249,14 +268,19 @@ class NotStoredError(RefusedError):
 class DamagedObjectError(RefusedError):
     """Bytes that are not the ones that were published."""
 
-    sentence = "{path} is damaged ({reason}); restore it from a backup, or remove its commit and backfill the month"
+    sentence = (
+        "{path} is damaged ({reason}); restore it from a backup, or remove its commit and backfill the month"
+    )
     exit_code = 2
 
 
 class EditedMigrationError(RefusedError):
     """An applied migration is no longer the file it was."""
 
-    sentence = "migration {name} was changed after it was applied; restore the file, and write a new migration instead"
+    sentence = (
+        "migration {name} was changed after it was applied; "
+        "restore the file, and write a new migration instead"
+    )
 
 
 class NewerLedgerError(RefusedError):
@@ -274,7 +298,10 @@ class PortTakenError(RefusedError):
 class AlreadyUpError(RefusedError):
     """A second `coinhts up` on the same home."""
 
-    sentence = "coinhts is already up on {home} (process {pid}); stop it first, or set COINHTS_HOME to another directory"
+    sentence = (
+        "coinhts is already up on {home} (process {pid}); "
+        "stop it first, or set COINHTS_HOME to another directory"
+    )
 
 
 class RunFailedError(RefusedError):

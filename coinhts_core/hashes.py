@@ -1,7 +1,8 @@
 """The one way coinhts hashes facts into an identity.
 
-What lives here: `digest`, used by chains, results, code versions and made_from marks. What stays out: hashes of rows
-(`frames.Schema.content_hash`) and of files (`lake`). Changing anything here changes every identity ever stored.
+What lives here: `digest`, used by chains, results, code versions and made_from marks. What stays out: hashes
+of rows (`frames.Schema.content_hash`) and of files (`lake`). Changing anything here changes every identity
+ever stored.
 """
 
 import json

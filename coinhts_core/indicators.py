@@ -2,8 +2,9 @@
 
 What lives here: sums and averages that strategies share. What stays out: decisions (`strategies`).
 
-Prices of KRW markets are decimals, so averages that tie must tie exactly: a running sum of floats drifts and invents
-crossings. `exact_units` therefore turns prices into whole numbers of their finest decimal, and sums are sums of those.
+Prices of KRW markets are decimals, so averages that tie must tie exactly: a running sum of floats drifts and
+invents crossings. `exact_units` therefore turns prices into whole numbers of their finest decimal, and sums
+are sums of those.
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ _HEADROOM = 2**62
 
 
 def exact_units(prices: Floats, largest_factor: int) -> Ints | Floats:
-    """Prices as whole units when sums times `largest_factor` then fit 64 bits; else the prices as they are."""
+    """Prices as whole units when they, times `largest_factor`, fit 64 bits; else the prices as they are."""
     for decimals in range(_FINEST_DECIMALS + 1):
         scaled = prices * 10.0**decimals
         whole = np.rint(scaled)

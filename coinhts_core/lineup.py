@@ -1,7 +1,7 @@
 """The lineup: which strategies run, under which name, with which knobs and account.
 
-What lives here: `read_lineup`. Every discovered strategy whose file says `enabled = True` is in it under its own
-name. What stays out: the strategies themselves (`strategies`) and what they decided (`signals`).
+What lives here: `read_lineup`. Every discovered strategy whose file says `enabled = True` is in it under its
+own name. What stays out: the strategies themselves (`strategies`) and what they decided (`signals`).
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.chain import Terms
 from coinhts_core.code_version import code_version, core_file
-from coinhts_core.strategies import Strategy, find_strategy, strategy_names, source_file
+from coinhts_core.strategies import Strategy, load, source_file, strategy_names
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Entry:
 
     @property
     def backtests_code(self) -> str:
-        return code_version(self.source, core_file("backtests", "chain.py"), core_file("candles", "resample.py"))
+        return code_version(
+            self.source, core_file("backtests", "chain.py"), core_file("candles", "resample.py")
+        )
 
     @property
     def terms(self) -> Terms:
@@ -42,9 +44,11 @@ class Entry:
 
 
 def read_lineup(user_folder: Path | None = None) -> Mapping[str, Entry]:
-    entries = (
-        Entry(name, kind(), Account(), source_file(name, user_folder))
-        for name in strategy_names(user_folder)
-        if (kind := find_strategy(name, user_folder)).enabled
+    strategies = {name: load(name, user_folder) for name in strategy_names(user_folder)}
+    return MappingProxyType(
+        {
+            name: Entry(name, strategy, Account(), source_file(name, user_folder))
+            for name, strategy in strategies.items()
+            if strategy.enabled
+        }
     )
-    return MappingProxyType({entry.name: entry for entry in entries})

@@ -1,7 +1,7 @@
 """Market codes and timeframes: the two words every room needs.
 
-What lives here: `Market` (Upbit's own spelling, `KRW-BTC`) and `Timeframe`. What stays out: which markets exist
-(`exchanges`), and prices' ticks (`rules`).
+What lives here: `Market` (Upbit's own spelling, `KRW-BTC`) and `Timeframe`. What stays out: which markets
+exist (`exchanges`), and prices' ticks (`rules`).
 """
 
 import re
@@ -15,7 +15,7 @@ _QUOTES = ("KRW", "BTC", "USDT")
 
 
 class Market(str):
-    """A market's code. A plain string of one agreed shape, so that it can be a partition key and a path as it is."""
+    """A market's code: a plain string of one agreed shape, so that it can be a partition key and a path."""
 
     __slots__ = ()
 
@@ -26,7 +26,7 @@ class Market(str):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Understands KRW-BTC, krw-btc, BTC_KRW and BTC/KRW: behind `_` and `/` stands the quote, which KRW always is."""
+        """Understands KRW-BTC, krw-btc, BTC_KRW, BTC/KRW: behind `_` and `/` comes the quote, as KRW does."""
         code = re.sub(r"[_/]", "-", text.strip().upper(), count=1)
         base, _, quote = code.partition("-")
         if "-" not in text and quote in _QUOTES and base != "KRW":

@@ -1,7 +1,7 @@
 """How a strategy has done: figures per symbol over its unbroken, current chain.
 
-What lives here: `Standing` (one strategy, one symbol) and its figures over a window of days. What stays out: the
-figures' definitions (`backtests.metrics`) and the chain (`rehearsal`).
+What lives here: `Standing` (one strategy, one symbol) and its figures over a window of days. What stays out:
+the figures' definitions (`backtests.metrics`) and the chain (`rehearsal`).
 """
 
 import json
@@ -111,7 +111,9 @@ def standing(lake: Lake, entry: Entry, registered: Registered) -> Standing:
     return Standing(entry.name, registered, tuple(current), rows, lagging, head, rehearsal.prices)
 
 
-def table(standings: Iterable[Standing], fee_rate: float, window: tuple[date, date] | None = None) -> pl.DataFrame:
+def table(
+    standings: Iterable[Standing], fee_rate: float, window: tuple[date, date] | None = None
+) -> pl.DataFrame:
     """One row a standing, over its own days or over one window for all."""
     rows = [of.figures(*(window or _span(of)), fee_rate) for of in standings]
     return PERFORMANCE.judge(pl.DataFrame(rows, schema_overrides=_FLOATS) if rows else PERFORMANCE.empty())

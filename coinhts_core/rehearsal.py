@@ -1,10 +1,11 @@
 """A rehearsal: one strategy over one symbol, from its anchor to a day, out of what the lake holds.
 
-What lives here: reading candles and stored decisions, deciding and folding what is not stored as expected. What stays
-out: the arithmetic (`signals`, `backtests`), and writing (the caller publishes the days it asked for).
+What lives here: reading candles and stored decisions, deciding and folding what is not stored as expected.
+What stays out: the arithmetic (`signals`, `backtests`), and writing (the caller publishes the days it asked
+for).
 
-A stored day is a cache, never a truth: it is used when it was made from exactly what is expected now. So the outcome
-is a function of candles, configuration and code alone, whatever was stored before, and in any order.
+A stored day is a cache, never a truth: it is used when it was made from exactly what is expected now. So the
+outcome is a function of candles, configuration and code alone, whatever was stored before, and in any order.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +25,8 @@ from coinhts_core.days import DayRange
 from coinhts_core.errors import NotStoredError
 from coinhts_core.frames import Schema
 from coinhts_core.lake.commits import DayEntry
-from coinhts_core.lake.lake import DayRows, Lake
+from coinhts_core.lake.lake import Lake
+from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Timeframe
 from coinhts_core.rules import rules_on
@@ -48,7 +50,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Collected:
-    """The days in an unbroken line from the anchor, with the bars a strategy sees; a missing day ends the line."""
+    """The days in an unbroken line from the anchor, and their bars; a missing day ends the line."""
 
     entries: Mapping[date, DayEntry]
     bars: Bars
@@ -68,7 +70,7 @@ class Collected:
 
 
 class Rehearsal:
-    """One strategy, one symbol, up to a day; everything is read once and decided or folded when first asked for."""
+    """One strategy, one symbol, up to a day; all is read once, and decided or folded when first asked for."""
 
     def __init__(self, lake: Lake, entry: Entry, registered: Registered, last: date) -> None:
         self._lake = lake
@@ -78,7 +80,9 @@ class Rehearsal:
 
     def signals(self, days: Iterable[date]) -> dict[date, DayRows | DayEntry]:
         decided = self._decided
-        return {day: decided[day].stored if day in decided else self._without_rows(SIGNALS, day) for day in days}
+        return {
+            day: decided[day].stored if day in decided else self._without_rows(SIGNALS, day) for day in days
+        }
 
     def backtests(self, days: Iterable[date]) -> dict[date, DayRows]:
         return {day: self._folded.get(day) or self._without_rows(BACKTESTS, day) for day in days}
@@ -120,15 +124,21 @@ class Rehearsal:
             if day not in stored.entries:
                 break
             unbroken[day] = stored.entries[day]
-        return unbroken, stored.rows.filter(pl.col("day") <= max(unbroken, default=first)) if unbroken else CANDLES.empty()
+        return unbroken, stored.rows.filter(
+            pl.col("day") <= max(unbroken, default=first)
+        ) if unbroken else CANDLES.empty()
 
     @cached_property
     def _made_from(self) -> dict[date, str]:
-        """What each day's decisions are expected to stand on."""
+        """What each day's decisions are expected to stand on; a bar of a week stands on its days."""
         collected, strategy, code = self._collected, self._entry.strategy, self._entry.signals_code
-        windows = (window_start(collected.starts[: place + 1], strategy.warmup) for place in range(len(collected.days)))
+        days_a_bar = -(-strategy.timeframe.minutes // Timeframe.D1.minutes)
+        windows = (
+            window_start(collected.starts[: place + 1], strategy.warmup)
+            for place in range(len(collected.days))
+        )
         return {
-            day: made_from(collected.hashes[start : place + 1], strategy, code)
+            day: made_from(collected.hashes[max(start + 1 - days_a_bar, 0) : place + 1], strategy, code)
             for place, (day, start) in enumerate(zip(collected.days, windows, strict=True))
         }
 

@@ -1,8 +1,8 @@
 """Every knob, read once.
 
-What lives here: `Settings`, built only at entry points by `read_settings`. What to add: a field, and its line in
-.env.example. What stays out: what belongs to a strategy (its file, `strategies.toml`) and the settings that traders
-change while the house runs (the ledger).
+What lives here: `Settings`, built only at entry points by `read_settings`. What to add: a field, and its line
+in .env.example. What stays out: what belongs to a strategy (its file, `strategies.toml`) and the settings
+that traders change while the house runs (the ledger).
 """
 
 import os
@@ -13,13 +13,32 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
 
 from coinhts_core.days import parse_day
-from coinhts_core.errors import BadSettingError, CoinhtsError, HomeUnusableError, RefusedError, UnknownSettingError, nearest
+from coinhts_core.errors import (
+    BadEnvFileError,
+    BadSettingError,
+    CoinhtsError,
+    HomeUnusableError,
+    RefusedError,
+    UnknownSettingError,
+    nearest,
+    worded,
+)
 from coinhts_core.markets import Market
 
 PREFIX = "COINHTS_"
+_HOME = f"{PREFIX}HOME"
 ALL_KRW = "all-krw"
 T = TypeVar("T")
 
@@ -37,14 +56,23 @@ def _symbols(value: object) -> object:
 
 
 def _judged(parse: Callable[[str], T], value: object) -> T | object:
-    """pydantic names the setting in front of a ValueError; our own refusals know only the value."""
+    """Let pydantic name the setting that a refusal of ours, knowing only the value, is about."""
     try:
         return parse(value) if isinstance(value, str) else value
     except RefusedError as error:
         raise ValueError(str(error)) from error
 
 
-Url = Annotated[str, BeforeValidator(lambda value: str(TypeAdapter(AnyHttpUrl).validate_python(value)).rstrip("/"))]
+def _url(value: object) -> str:
+    try:
+        return str(_HTTP.validate_python(value)).rstrip("/")
+    except ValidationError:
+        msg = "write it like https://host:port"
+        raise ValueError(msg) from None
+
+
+_HTTP = TypeAdapter(AnyHttpUrl)
+Url = Annotated[str, BeforeValidator(_url)]
 Symbols = Annotated[tuple[str, ...] | Literal["all-krw"], BeforeValidator(_symbols)]
 Day = Annotated[date, BeforeValidator(partial(_judged, parse_day))]
 
@@ -93,7 +121,7 @@ class Smtp(_Section):
     """Where alerts are mailed."""
 
     host: str | None = None
-    port: int = Field(587, ge=1, le=65535)
+    port: int = Field(default=587, ge=1, le=65535)
     user: str | None = None
     password: SecretStr | None = None
     sender: str | None = None
@@ -104,7 +132,7 @@ class Web(_Section):
     """The one port and its login."""
 
     host: str = "127.0.0.1"
-    port: int = Field(3000, ge=1, le=65535)
+    port: int = Field(default=3000, ge=1, le=65535)
     password: SecretStr | None = None
     token: SecretStr | None = None
 
@@ -159,10 +187,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     environ = os.environ if environ is None else environ
     named = {name.upper(): value for name, value in environ.items() if name.upper().startswith(PREFIX)}
     _refuse_unknown(named)
-    home = Path(named.get(f"{PREFIX}HOME") or ".coinhts").expanduser().absolute()
-    secrets = _read_env_file(home / ".env")
-    _refuse_unknown(secrets)
-    values = {**secrets, **{name: value for name, value in named.items() if value}}
+    home = _home(named.get(_HOME) or ".coinhts")
+    noted = _read_env_file(home / ".env")
+    _refuse_unknown(noted)
+    values = {name: value for name, value in [*noted.items(), *named.items()] if value}
+    _refuse_unprintable(values)
     try:
         return Settings(**_nested(values), home=home)
     except ValidationError as error:
@@ -199,24 +228,52 @@ def _nested(values: Mapping[str, str]) -> dict[str, Any]:
     return {name: value for name, value in tree.items() if name != "home"}
 
 
+def _home(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except (OSError, RuntimeError) as error:
+        raise HomeUnusableError(home=text, reason=str(error)) from error
+
+
 def _read_env_file(file: Path) -> dict[str, str]:
-    """KEY=value lines. The file holds secrets, so only its owner may read it."""
+    """NAME=value lines. The file holds secrets: only its owner may read it, and no refusal quotes a value."""
     try:
         if not file.is_file():
             return {}
         if stat.S_IMODE(file.stat().st_mode) & 0o077:
-            raise HomeUnusableError(home=file, reason="others may read it; `chmod 600` it")
-        lines = [line.strip() for line in file.read_text().splitlines()]
+            raise BadEnvFileError(file=file, reason="others may read it; `chmod 600` it")
+        lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise HomeUnusableError(home=file, reason=error.strerror or str(error)) from error
-    pairs = (line.removeprefix("export ").partition("=") for line in lines if line and not line.startswith("#"))
-    return {name.strip().upper(): value.strip().strip("'\"") for name, _, value in pairs}
+        raise BadEnvFileError(file=file, reason=error.strerror or str(error)) from error
+    except UnicodeDecodeError:
+        raise BadEnvFileError(file=file, reason="it is not a text in UTF-8") from None
+    numbered = ((number, line.strip()) for number, line in enumerate(lines, start=1))
+    return dict(_pair(file, *line) for line in numbered if line[1] and not line[1].startswith("#"))
+
+
+def _pair(file: Path, number: int, line: str) -> tuple[str, str]:
+    name, _, value = (part.strip() for part in line.removeprefix("export ").partition("="))
+    if not (name.startswith(PREFIX) and "=" in line):
+        raise BadEnvFileError(file=file, reason=f"line {number} is not like {PREFIX}NAME=value")
+    if name == _HOME:
+        raise BadEnvFileError(file=file, reason=f"it lies in {_HOME}, which only the environment can set")
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return name, value[1:-1] if is_quoted else value
+
+
+def _refuse_unprintable(values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        if not value.isprintable():
+            reason = "it holds characters that cannot be printed"
+            raise BadSettingError(name=name, value=_shown(name, value), reason=reason)
 
 
 def _in_one_sentence(error: ValidationError) -> CoinhtsError:
     first = error.errors(include_url=False)[0]
-    name = PREFIX + "__".join(str(part).upper() for part in first["loc"] if not str(part).startswith(("tuple", "lit")))
-    value = "(hidden)" if name.endswith(("KEY", "URL", "PASSWORD", "TOKEN")) else first["input"]
-    cause = first.get("ctx", {}).get("error")
-    reason = str(cause) if cause else first["msg"][0].lower() + first["msg"][1:]
-    return BadSettingError(name=name, value=value, reason=reason)
+    name = PREFIX + "__".join(str(part).upper() for part in first["loc"])
+    return BadSettingError(name=name, value=_shown(name, first["input"]), reason=worded(first["msg"]))
+
+
+def _shown(name: str, value: object) -> object:
+    """Addresses may carry passwords, too."""
+    return "(hidden)" if name.endswith(("KEY", "URL", "ENDPOINT", "PASSWORD", "TOKEN")) else value

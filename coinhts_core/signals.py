@@ -1,21 +1,24 @@
 """Signals: a strategy's decisions as columns, one row a bar.
 
-What lives here: the schema, which days a day's decisions may look at, and deciding one day. What stays out: the
-decisions themselves (`strategies`), reading and writing (`rehearsal`).
+What lives here: the schema, which days a day's decisions may look at, and deciding one day. What stays out:
+the decisions themselves (`strategies`), reading and writing (`rehearsal`).
 
-For a day a strategy sees exactly the bars from `warmup` bars before its first one to its last one: whether decided in
-a backfill, a run, a sweep or on paper, the same window gives the same decisions.
+For a day a strategy sees exactly the bars from `warmup` bars before its first one to its last one: whether
+decided in a backfill, a run, a sweep or on paper, the same window gives the same decisions.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from coinhts_core.candles.frame import Bars
+from coinhts_core.errors import BadFrameError
 from coinhts_core.frames import Column, Schema
 from coinhts_core.hashes import digest
-from coinhts_core.strategies import Decisions, Strategy
+from coinhts_core.strategies import ENTER, LEAVE, NOTHING, Decisions, Strategy
 
 SIGNALS = Schema(
     "signals",
@@ -33,18 +36,25 @@ SIGNALS = Schema(
 def decide(strategy: Strategy, bars: Bars, first: int, end: int) -> Decisions:
     """Decisions of bars[first:end], seen through their window; `bars` begins at the anchor."""
     start = max(0, first - strategy.warmup)
-    decisions = strategy.decide(bars[start:end])[first - start :]
+    decisions = _judged(strategy.decide(bars[start:end]), end - start)[first - start :]
     unready = max(0, strategy.ready_after - (first - start))
-    decisions[:unready] = 0
+    decisions[:unready] = NOTHING
     return decisions
 
 
+def _judged(decisions: Decisions, count: int) -> Decisions:
+    """A copy of what the strategy said, which may be anybody's code."""
+    sides = np.array(decisions)
+    if sides.shape != (count,) or not np.isin(sides, (ENTER, LEAVE, NOTHING)).all():
+        raise BadFrameError(
+            schema=SIGNALS.name, column="side", reason=f"is not one of 1, -1, 0 for {count} bars"
+        )
+    return sides.astype(np.int8)
+
+
 def window_start(starts: Sequence[int], warmup: int) -> int:
-    """The position of the first day that the last day of `starts` may look at; each entry is a day's first bar."""
-    oldest = starts[-1] - warmup
-    if oldest < 0:
-        return 0
-    return int(np.searchsorted(starts, oldest, side="right")) - 1
+    """The position of the first day the last one may look at; `starts` holds each day's first bar."""
+    return max(bisect_right(starts, starts[-1] - warmup) - 1, 0)
 
 
 def made_from(candle_hashes: Sequence[str], strategy: Strategy, code: str) -> str:
@@ -63,5 +73,5 @@ def decisions_frame(bars: Bars, decisions: Decisions) -> pl.DataFrame:
     return SIGNALS.judge(pl.DataFrame(columns))
 
 
-def _times(microseconds: np.ndarray) -> pl.Series:  # type: ignore[type-arg]
+def _times(microseconds: NDArray[np.int64]) -> pl.Series:
     return pl.Series(microseconds).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

@@ -1,7 +1,7 @@
 """The account a strategy is rehearsed with: its cash and what trading costs it.
 
-What lives here: `Account`, and `Costs`, the account and the rule book of one day in numbers. What to add: sizing and
-stops, as fields. What stays out: the fold itself (`engine`).
+What lives here: `Account`, and `Costs`, the account and the rule book of one day in numbers. What to add:
+sizing and stops, as fields. What stays out: the fold itself (`engine`).
 """
 
 from dataclasses import dataclass
@@ -31,10 +31,18 @@ class Account(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cash: float = Field(10_000_000.0, gt=0, le=1e15, allow_inf_nan=False, description="KRW at the start")
-    fee_rate: float | None = Field(None, ge=0, lt=0.5, description="a side; by the rule book when not given")
-    slippage_bps: float = Field(0.0, ge=0, le=1_000, allow_inf_nan=False, description="worse than the open, in 0.01 %")
-    rules: Literal["upbit"] | None = Field("upbit", description="ticks, minimum and volume steps; none for bare maths")
+    cash: float = Field(
+        default=10_000_000.0, gt=0, le=1e15, allow_inf_nan=False, description="KRW at the start"
+    )
+    fee_rate: float | None = Field(
+        default=None, ge=0, lt=0.5, description="a side; by the rule book when not given"
+    )
+    slippage_bps: float = Field(
+        default=0.0, ge=0, le=1_000, allow_inf_nan=False, description="worse than the open, in 0.01 %"
+    )
+    rules: Literal["upbit"] | None = Field(
+        default="upbit", description="ticks, minimum and volume steps; none for bare maths"
+    )
 
     def costs(self, rules: Rules) -> Costs:
         fee_rate = float(rules.fee_rate) if self.fee_rate is None else self.fee_rate

@@ -1,11 +1,11 @@
 """The chain: each day's identity stands on the day before, back to the anchor.
 
-What lives here: the links, the schema of a stored day, and what a day becomes that cannot be folded yet. What stays
-out: reading and writing (`rehearsal`), the fold (`engine`). The formulas are final: changing one makes every stored
-day another.
+What lives here: the links, the schema of a stored day, and what a day becomes that cannot be folded yet. What
+stays out: reading and writing (`rehearsal`), the fold (`engine`). The formulas are final: changing one makes
+every stored day another.
 
-    link(anchor − 1) = H("chain 1", strategy, symbol, anchor)
-    link(D)          = H(link(D − 1), candles of D, signals of D, parameters, account, rules in force on D, code)
+    link(anchor - 1) = H("chain 1", strategy, symbol, anchor)
+    link(D)          = H(link(D - 1), candles of D, signals of D, parameters, account, rules of D, code)
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,9 @@ def first_link(strategy: str, symbol: str, anchor: date) -> str:
 
 
 def next_link(before: str, candles: str, signals: str, terms: Terms, rules: Mapping[str, Fact]) -> str:
-    return digest(before, candles, signals, dict(terms.parameters), dict(terms.account), dict(rules), terms.code)
+    return digest(
+        before, candles, signals, dict(terms.parameters), dict(terms.account), dict(rules), terms.code
+    )
 
 
 def positions_version(link: str) -> str:

@@ -1,7 +1,7 @@
 """The fold: a state, the next bars and their decisions in; the next state, fills and equity out.
 
-What lives here: `State`, `fold_day` and the compiled loop under it. What stays out: where bars and decisions come
-from, and identities (`chain`).
+What lives here: `State`, `fold_day` and the compiled loop under it. What stays out: where bars and decisions
+come from, and identities (`chain`).
 
 The fills, exactly:
     an order decided at a bar's close fills at the open of the next bar that exists, be it in another day
@@ -28,6 +28,7 @@ from coinhts_core.strategies import Decisions
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VOLUME_STEPS = 1e8  # Upbit cuts volumes to 8 decimals
+_ROUNDING = 1e-14  # what some products of doubles may be off by, in parts of themselves
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def _fold(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0917
     cash, volume, pending, last_price, opens, lows, closes, decisions,  # noqa: ANN001
     fee_rate, slippage, minimum, tick_bounds, tick_sizes,  # noqa: ANN001
 ):  # fmt: skip
+    smallest = minimum * (1.0 - _ROUNDING)
     worst = np.inf
     rows = np.empty((len(opens), 5))
     filled = 0
@@ -125,18 +127,20 @@ def _fold(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0917
             price = _on_tick(opens[bar] * (1.0 + slippage), tick_bounds, tick_sizes, True)  # noqa: FBT003
             bought = cash / (price * (1.0 + fee_rate))
             if len(tick_bounds):
-                bought = np.floor(bought * _VOLUME_STEPS) / _VOLUME_STEPS
-            if bought > 0.0 and price * bought >= minimum:
+                bought = _whole(bought * _VOLUME_STEPS, False) / _VOLUME_STEPS  # noqa: FBT003
+            if bought > 0.0 and price * bought >= smallest:
                 fee = price * bought * fee_rate
                 cash = max(cash - price * bought - fee, 0.0)
                 volume = bought
-                filled = _noted(rows, filled, bar, 1.0, price, volume, fee)
+                rows[filled] = (float(bar), 1.0, price, volume, fee)
+                filled += 1
         elif pending < 0:
             price = _on_tick(opens[bar] * (1.0 - slippage), tick_bounds, tick_sizes, False)  # noqa: FBT003
-            if price * volume >= minimum:
+            if price * volume >= smallest:
                 fee = price * volume * fee_rate
                 cash += price * volume - fee
-                filled = _noted(rows, filled, bar, -1.0, price, volume, fee)
+                rows[filled] = (float(bar), -1.0, price, volume, fee)
+                filled += 1
                 volume = 0.0
         pending = 0.0
         worst = min(worst, cash + volume * lows[bar])
@@ -147,24 +151,21 @@ def _fold(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0917
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _noted(rows, filled, bar, side, price, volume, fee):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917
-    rows[filled, 0] = bar
-    rows[filled, 1] = side
-    rows[filled, 2] = price
-    rows[filled, 3] = volume
-    rows[filled, 4] = fee
-    return filled + 1
+def _on_tick(price, bounds, sizes, upwards):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """The price on the grid. Parts of a won are counted by their whole inverse, so that the result is exact."""
+    for bound, size in zip(bounds, sizes):  # noqa: B905 - the compiler knows no strict
+        if price >= bound:
+            if size >= 1.0:
+                return _whole(price / size, upwards) * size
+            parts = np.rint(1.0 / size)
+            return _whole(price * parts, upwards) / parts
+    return price
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _on_tick(price, bounds, sizes, upwards):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """The price on the grid. Ticks below 1 are divided by their inverse, which is whole, so the result is exact."""
-    for step in range(len(bounds)):
-        if price >= bounds[step]:
-            size = sizes[step]
-            steps = price / size if size >= 1.0 else price * np.rint(1.0 / size)
-            nearest = np.rint(steps)
-            if abs(steps - nearest) > 1e-9 * max(1.0, steps):
-                nearest = np.ceil(steps) if upwards else np.floor(steps)
-            return nearest * size if size >= 1.0 else nearest / np.rint(1.0 / size)
-    return price
+def _whole(steps, upwards):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Up or down to a whole step, unless it is one and only rounding hides it."""
+    nearest = np.rint(steps)
+    if abs(steps - nearest) <= _ROUNDING * steps:
+        return nearest
+    return np.ceil(steps) if upwards else np.floor(steps)

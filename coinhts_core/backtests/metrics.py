@@ -1,10 +1,11 @@
 """Figures of a result, each defined once.
 
-What lives here: pure functions from daily equity and closed trades to numbers. What to add: a metric, and the library
-it is compared with in its test. What stays out: which days count (`rehearsal`) and how figures are shown.
+What lives here: pure functions from daily equity and closed trades to numbers. What to add: a metric, and the
+library it is compared with in its test. What stays out: which days count (`rehearsal`) and how figures are
+shown.
 
-Equity is marked at 00:00 UTC; returns are simple; a year has 365 days; the risk-free rate is 0; ddof is 1. A figure
-that is undefined is None, never 0, infinity or NaN.
+Equity is marked at 00:00 UTC; returns are simple; a year has 365 days; the risk-free rate is 0; ddof is 1. A
+figure that is undefined is None, never 0, infinity or NaN.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ def annual_return(equity: Floats) -> float | None:
 
 
 def max_drawdown(equity: Floats) -> float | None:
-    """The deepest fall below an earlier peak, as a fraction at or below 0; the starting cash is the first peak."""
+    """The deepest fall below an earlier peak, at or below 0; the starting cash is the first peak."""
     return float((equity / np.maximum.accumulate(equity) - 1.0).min()) if len(equity) > 1 else None
 
 

@@ -1,14 +1,16 @@
-"""A result as people look at it: curves as SVG for pages and as characters for terminals, numbers with their units.
+"""A result as people look at it: curves as SVG for pages and as characters for terminals, numbers with units.
 
 What lives here: pure drawing. What stays out: which figures there are (`metrics`).
 """
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 220, 8
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#db2777", "#7c3aed", "#64748b")
 _BLOCKS = " ▁▂▃▄▅▆▇█"
+_UNDEFINED = "\N{EN DASH}"
 
 
 def svg_curves(curves: Mapping[str, Sequence[float]], title: str) -> str:
@@ -20,8 +22,8 @@ def svg_curves(curves: Mapping[str, Sequence[float]], title: str) -> str:
     span = (high - low) or 1.0
     lines = [
         f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{_points(curve, low, span)}"/>'
-        f'<text x="{_MARGIN}" y="{30 + 14 * row}" fill="{colour}">{_escaped(name)} {curve[-1] / curve[0] - 1:+.2%}</text>'
-        for row, ((name, curve), colour) in enumerate(zip(curves.items(), _cycled(len(curves)), strict=True))
+        f'<text x="{_MARGIN}" y="{30 + 14 * row}" fill="{colour}">{_escaped(name)} {_gained(curve)}</text>'
+        for row, ((name, curve), colour) in enumerate(zip(curves.items(), cycle(_COLOURS), strict=False))
         if curve
     ]
     return (
@@ -42,11 +44,14 @@ def text_curve(values: Sequence[float], width: int = 60, height: int = 6) -> lis
     columns = [values[round(place * (len(values) - 1) / (width - 1))] for place in range(width)]
     low, high = min(columns), max(columns)
     levels = [round((value - low) / ((high - low) or 1.0) * (height * 8 - 1)) + 1 for value in columns]
-    return ["".join(_BLOCKS[min(max(level - 8 * row, 0), 8)] for level in levels) for row in reversed(range(height))]
+    return [
+        "".join(_BLOCKS[min(max(level - 8 * row, 0), 8)] for level in levels)
+        for row in reversed(range(height))
+    ]
 
 
 def percent(fraction: float | None) -> str:
-    return "–" if fraction is None else f"{fraction:+.2%}"
+    return _UNDEFINED if fraction is None else f"{fraction:+.2%}"
 
 
 def _points(curve: Sequence[float], low: float, span: float) -> str:
@@ -58,8 +63,8 @@ def _points(curve: Sequence[float], low: float, span: float) -> str:
     )
 
 
-def _cycled(count: int) -> list[str]:
-    return [_COLOURS[place % len(_COLOURS)] for place in range(count)]
+def _gained(curve: Sequence[float]) -> str:
+    return percent(curve[-1] / curve[0] - 1.0)
 
 
 def _escaped(text: str) -> str:

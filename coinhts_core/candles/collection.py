@@ -1,10 +1,10 @@
 """Collecting: asking the venue for the days that are not covered yet, and remembering what it answered.
 
-What lives here: `Collection`, one symbol's days. What stays out: judging rows (`frame`), publishing them (the caller
-does, and confirms), and the venue's own manners (`exchanges`).
+What lives here: `Collection`, one symbol's days. What stays out: judging rows (`frame`), publishing them (the
+caller does, and confirms), and the venue's own manners (`exchanges`).
 
-A covered past day is not asked for again unless that is wanted. A day is recorded as covered only after its rows are
-in the lake, so a process killed in between asks once more and loses nothing.
+A covered past day is not asked for again unless that is wanted. A day is recorded as covered only after its
+rows are in the lake, so a process killed in between asks once more and loses nothing.
 """
 
 from collections.abc import Container, Iterable
@@ -16,7 +16,7 @@ from coinhts_core.candles.registry import Registered
 from coinhts_core.days import last_complete_day
 from coinhts_core.errors import CoinhtsError
 from coinhts_core.exchanges import Exchange
-from coinhts_core.lake.lake import DayRows
+from coinhts_core.lake.writer import DayRows
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.ledger.queries import load_queries
 from coinhts_core.markets import Timeframe
@@ -24,7 +24,7 @@ from coinhts_core.markets import Timeframe
 
 @dataclass
 class Collection:
-    """What became of a symbol's days: rows to publish, days that have none to publish, and the refused, with reasons."""
+    """What became of a symbol's days: rows to publish, days without any, and the refused, with reasons."""
 
     registered: Registered
     answered: dict[date, DayRows] = field(default_factory=dict)

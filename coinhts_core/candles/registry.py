@@ -1,9 +1,10 @@
 """The universe: which symbols coinhts follows, and from which day.
 
-What lives here: registering symbols and their anchors in the ledger. What stays out: their candles (`collection`).
+What lives here: registering symbols and their anchors in the ledger. What stays out: their candles
+(`collection`).
 
-A symbol's anchor is the later of COINHTS_START_DATE and the day of its first daily bar. Symbols are never deleted:
-one that is no longer asked for turns inactive, and back again it catches up.
+A symbol's anchor is the later of COINHTS_START_DATE and the day of its first daily bar. Symbols are never
+deleted: one that is no longer asked for turns inactive, and back again it catches up.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ from coinhts_core.settings import ALL_KRW
 
 @dataclass(frozen=True)
 class Registered:
-    """A symbol of the universe; the days before its anchor and after its delisting have no candles to ask for."""
+    """A symbol of the universe; before its anchor and after its delisting there is nothing to ask for."""
 
     symbol: Market
     first_day: date

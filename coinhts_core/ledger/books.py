@@ -1,7 +1,8 @@
 """Books of positions in the ledger: each day of a book written whole, and read in one query.
 
-What lives here: replacing and finding the days of a book. What stays out: what a position is worth (`positions`).
-A book belongs to one owner (`backtest:<strategy>`, `paper`, `live`, `manual`); nobody writes into another's.
+What lives here: replacing and finding the days of a book. What stays out: what a position is worth
+(`positions`). A book belongs to one owner (`backtest:<strategy>`, `paper`, `live`, `manual`); nobody writes
+into another's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from coinhts_core.positions import Position
 
 @dataclass(frozen=True)
 class BookDay:
-    """The positions held at any time of a day, the price they are marked at, and the chain they were read off."""
+    """Positions held at any time of a day, the price they are marked at, the chain they were read off."""
 
     chain_id: str
     mark_price_krw: float
@@ -33,7 +34,11 @@ def replace_days(ledger: Ledger, book: str, symbol: str, days: Mapping[date, Boo
         cursor.execute(queries["lock_book"], named)
         cursor.execute(queries["forget_days"], named)
         _copy(cursor, queries["copy_days"], ((book, symbol, day, of.chain_id) for day, of in days.items()))
-        return _copy(cursor, queries["copy_positions"], (row for day, of in days.items() for row in _rows(book, symbol, day, of)))
+        return _copy(
+            cursor,
+            queries["copy_positions"],
+            (row for day, of in days.items() for row in _rows(book, symbol, day, of)),
+        )
 
 
 def find_positions(

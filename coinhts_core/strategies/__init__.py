@@ -1,8 +1,8 @@
 """Strategies: one file, one strategy, found by its name.
 
 What lives here: the base class and the door, `load`. What to add: a file in this package or in
-COINHTS_HOME/strategies holding one class derived from `Strategy`; nothing else needs an edit. What stays out: state,
-I/O and money; a strategy only looks at bars and decides.
+COINHTS_HOME/strategies holding one class derived from `Strategy`; nothing else needs an edit. What stays out:
+state, I/O and money; a strategy only looks at bars and decides.
 
     class SmaCross(Strategy):
         '''What the asset's page shows.'''
@@ -10,10 +10,11 @@ I/O and money; a strategy only looks at bars and decides.
         ...
         def decide(self, bars: Bars) -> Decisions: ...
 
-A decision stands at each bar's close: 1 enter, −1 leave, 0 nothing. The law: decisions over a prefix of the bars are
-the prefix of the decisions.
+A decision stands at each bar's close: 1 enter, -1 leave, 0 nothing. The law: decisions over a prefix of the
+bars are the prefix of the decisions.
 """
 
+import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -26,12 +27,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coinhts_core.candles.frame import Bars
 from coinhts_core.discovery import load_from_file, load_from_package, names_in
-from coinhts_core.errors import BadParameterError, DiscoveryError, UnknownStrategyError, nearest
+from coinhts_core.errors import BadParameterError, DiscoveryError, UnknownStrategyError, nearest, worded
 from coinhts_core.hashes import Fact
 from coinhts_core.markets import Timeframe
 
 Decisions = NDArray[np.int8]
 ENTER, LEAVE, NOTHING = 1, -1, 0
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
 
 
 class Strategy(BaseModel, ABC):
@@ -93,13 +96,17 @@ def load(name: str, user_folder: Path | None = None, **parameters: Any) -> Strat
 
 def _user_files(folder: Path | None) -> dict[str, Path]:
     files: Iterable[Path] = folder.glob("*.py") if folder else ()
-    return {file.stem: file for file in sorted(files) if not file.name.startswith("_")}
+    own = {file.stem: file for file in sorted(files) if not file.name.startswith("_")}
+    for name, file in own.items():
+        if not _NAME.fullmatch(name):
+            raise DiscoveryError(file=file, reason="its name may hold lower-case letters, digits and _ only")
+    return own
 
 
 def _refusal(name: str, kind: type[Strategy], error: ValidationError) -> BadParameterError:
     first = error.errors(include_url=False)[0]
     parameter = str(first["loc"][0]) if first["loc"] else "parameters"
-    reason = first["msg"][0].lower() + first["msg"][1:]
+    reason = worded(first["msg"])
     if first["type"] == "extra_forbidden":
         reason = f"it takes {', '.join(sorted(kind.model_fields))}{nearest(parameter, kind.model_fields)}"
     return BadParameterError(strategy=name, parameter=parameter, value=first["input"], reason=reason)

@@ -13,13 +13,13 @@ from coinhts_core.strategies import ENTER, LEAVE, Decisions, Strategy
 class SmaCross(Strategy):
     """Enter when the fast average of closes rises above the slow one, leave when it falls below.
 
-    Both averages must be complete on the bar and on the one before. Sums are exact, so averages that tie do tie.
+    Both averages must be complete on the bar and on the one before. Sums are exact: averages that tie do tie.
     """
 
     enabled: ClassVar[bool] = True
 
-    fast: int = Field(10, ge=1, le=1_000, description="bars in the fast average")
-    slow: int = Field(50, ge=2, le=5_000, description="bars in the slow average")
+    fast: int = Field(default=10, ge=1, le=1_000, description="bars in the fast average")
+    slow: int = Field(default=50, ge=2, le=5_000, description="bars in the slow average")
 
     @model_validator(mode="after")
     def _fast_is_faster(self) -> "SmaCross":

@@ -16,7 +16,7 @@ from coinhts_core.clock import now
 from coinhts_core.days import last_complete_day
 from coinhts_core.frames import Column, Schema
 from coinhts_core.lake.commits import DayEntry
-from coinhts_core.lake.lake import DayRows
+from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.settings import Settings

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from coinhts_core.backtests.chain import positions_version
-from coinhts_core.lake.lake import Stored
+from coinhts_core.lake.reader import Stored
 from coinhts_core.ledger.books import BookDay
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Market

@@ -15,7 +15,7 @@ from coinhts_core.candles.registry import Registered
 from coinhts_core.clock import now
 from coinhts_core.days import last_complete_day
 from coinhts_core.hashes import digest
-from coinhts_core.lake.lake import DayRows
+from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.performance import PERFORMANCE, Standing, common_window, standing, table
 from coinhts_core.rehearsal import MINUTES, Rehearsal
@@ -62,12 +62,13 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
 def _rooms_of(
     entry: Entry, partitions: dg.MultiPartitionsDefinition
 ) -> tuple[list[dg.AssetsDefinition], dg.AssetChecksDefinition]:
-    shared = {"group_name": entry.name, "io_manager_key": "lake", "kinds": {"parquet", "numpy"}}
+    shared = {"io_manager_key": "lake", "kinds": {"parquet", "numpy"}}
     daily = {**shared, "partitions_def": partitions, "backfill_policy": dg.BackfillPolicy.single_run()}
     signals_key, backtests_key = (dg.AssetKey([room, entry.name]) for room in ("signals", "backtests"))
 
     @dg.asset(
         key=signals_key,
+        group_name="signals",
         deps=[dg.AssetKey(["candles", "minute"])],
         description=f"{entry.description}\n\nDecisions at the close of each bar of the day.",
         code_version=entry.signals_code[:16],
@@ -83,6 +84,7 @@ def _rooms_of(
 
     @dg.asset(
         key=backtests_key,
+        group_name="backtests",
         deps=[dg.AssetKey(["candles", "minute"]), signals_key],
         description=f"What {entry.account.cash:,.0f} KRW would have become with {entry.name}: one row a day, folded on.",
         code_version=entry.backtests_code[:16],
@@ -111,6 +113,7 @@ def _rooms_of(
 
     @dg.asset(
         key=["performance", entry.name],
+        group_name="performance",
         deps=[backtests_key],
         description=f"How {entry.name} did, symbol by symbol, from its anchor to the end of its unbroken chain.",
         code_version=entry.backtests_code[:16],
@@ -138,7 +141,7 @@ def _leaderboard(lineup: Mapping[str, Entry]) -> dg.AssetsDefinition:
     @dg.asset(
         key="leaderboard",
         deps=[dg.AssetKey(["performance", name]) for name in lineup],
-        group_name="leaderboard",
+        group_name="performance",
         io_manager_key="lake",
         kinds={"parquet"},
         code_version="1",

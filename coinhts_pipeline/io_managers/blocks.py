@@ -25,7 +25,7 @@ from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, genera
 from dagster._core.execution.plan.execute_step import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from coinhts_core.lake.commits import DayEntry
-from coinhts_core.lake.lake import DayRows
+from coinhts_core.lake.writer import DayRows
 from coinhts_core.markets import Market
 from coinhts_pipeline.partitions import partition_key
 

@@ -17,7 +17,9 @@ from coinhts_core.errors import NotStoredError
 from coinhts_core.frames import Schema
 from coinhts_core.hashes import digest
 from coinhts_core.lake.commits import DayEntry
-from coinhts_core.lake.lake import DayRows, Lake, Stored
+from coinhts_core.lake.lake import Lake
+from coinhts_core.lake.reader import Stored
+from coinhts_core.lake.writer import DayRows
 from coinhts_core.markets import Market
 from coinhts_pipeline.io_managers.blocks import Block, Whole, by_partition, record
 from coinhts_pipeline.partitions import days_by_symbol
