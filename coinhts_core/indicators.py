@@ -7,17 +7,18 @@ invents crossings. `exact_units` therefore turns prices into whole numbers of th
 are sums of those.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _FINEST_DECIMALS = 8  # Upbit's smallest tick is 0.00000001
 _HEADROOM = 2**62
 
 
-def exact_units(prices: Floats, largest_factor: int) -> Ints | Floats:
+def exact_units(prices: Floats, largest_factor: int) -> NDArray[Any]:
     """Prices as whole units when they, times `largest_factor`, fit 64 bits; else the prices as they are."""
     for decimals in range(_FINEST_DECIMALS + 1):
         scaled = prices * 10.0**decimals
@@ -31,11 +32,12 @@ def exact_units(prices: Floats, largest_factor: int) -> Ints | Floats:
     return prices
 
 
-def rolling_sum(values: Ints | Floats, window: int) -> Ints | Floats:
+def rolling_sum(values: NDArray[Any], window: int) -> NDArray[Any]:
     """The sum of the last `window` values at each of them; meaningless before the window has filled.
 
     Whole numbers may wrap around inside the cumulated sum: their differences are exact all the same.
     """
-    sums = np.cumsum(values)
-    sums[window:] -= np.cumsum(values)[:-window]
+    cumulated = np.cumsum(values)
+    sums = cumulated.copy()
+    sums[window:] -= cumulated[:-window]
     return sums

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from itertools import takewhile
 
 import numpy as np
 import polars as pl
@@ -115,18 +116,13 @@ class Rehearsal:
 
     def _minutes(self) -> tuple[dict[date, DayEntry], pl.DataFrame]:
         first, last = self._registered.anchor, min(self._last, self._registered.delisted_on or self._last)
-        unbroken: dict[date, DayEntry] = {}
         try:
             stored = self._lake.read_with_entries(MINUTES, self._registered.symbol, first, last)
         except NotStoredError:
-            return unbroken, CANDLES.empty()
-        for day in DayRange(first, last):
-            if day not in stored.entries:
-                break
-            unbroken[day] = stored.entries[day]
-        return unbroken, stored.rows.filter(
-            pl.col("day") <= max(unbroken, default=first)
-        ) if unbroken else CANDLES.empty()
+            return {}, CANDLES.empty()
+        unbroken = list(takewhile(stored.entries.__contains__, DayRange(first, last)))
+        rows = stored.rows.filter(pl.col("day").is_in(unbroken))
+        return {day: stored.entries[day] for day in unbroken}, rows
 
     @cached_property
     def _made_from(self) -> dict[date, str]:
@@ -149,9 +145,7 @@ class Rehearsal:
         return {day: as_expected.get(day) or self._decide(day) for day in self._collected.days}
 
     def _decided_before(self) -> dict[date, Decided]:
-        if not self._collected.days:
-            return {}
-        asset, span = f"signals/{self._entry.name}", (self._collected.days[0], self._collected.days[-1])
+        asset, span = f"signals/{self._entry.name}", (self._registered.anchor, self._last)
         try:
             stored = self._lake.read_with_entries(asset, self._registered.symbol, *span, ["day", "side"])
         except NotStoredError:
@@ -159,8 +153,8 @@ class Rehearsal:
         sides = {day: rows["side"].to_numpy().astype(np.int8) for (day,), rows in stored.rows.group_by("day")}
         return {
             day: Decided(sides.get(day, np.empty(0, np.int8)), entry)
-            for day, entry in stored.entries.items()
-            if entry.made_from is not None and entry.made_from == self._made_from.get(day)
+            for day, expected in self._made_from.items()
+            if (entry := stored.entries.get(day)) and entry.made_from == expected
         }
 
     def _decide(self, day: date) -> Decided:

@@ -19,7 +19,8 @@ from coinhts_core.clock import now
 from coinhts_core.days import DayRange, last_complete_day
 from coinhts_core.errors import BadTimeRangeError, FutureRangeError, NotFollowedError
 from coinhts_core.markets import Market
-from coinhts_pipeline.defs.strategies import PUBLISH_PERFORMANCE, REHEARSE_DAYS
+from coinhts_pipeline.defs.performance import PUBLISH_PERFORMANCE
+from coinhts_pipeline.defs.strategies import REHEARSE_DAYS
 from coinhts_pipeline.installation import Installation
 from coinhts_pipeline.partitions import SYMBOLS, Rectangle, rectangles
 from coinhts_pipeline.verdicts import failure_of
@@ -79,7 +80,7 @@ def wanted_days(timerange: str | None, start: date) -> DayRange:
 
 def wanted_symbols(installation: Installation, text: str | None) -> list[Registered]:
     """The asked symbols, each of them followed; all active ones when none is asked for."""
-    active = {symbol: of for symbol, of in installation.rooms.symbols.items() if of.is_active}
+    active = {of.symbol: of for of in installation.rooms.active}
     if text is None:
         return list(active.values())
     asked = [Market.parse(word) for word in text.split(",") if word.strip()]
@@ -103,9 +104,12 @@ def plan_stale(installation: Installation, symbols: Sequence[Registered]) -> Pla
 
 def behind(installation: Installation) -> str:
     """What there is to collect and to fold again, in words."""
-    active = [of for of in installation.rooms.symbols.values() if of.is_active]
+    active = installation.rooms.active
     last = last_complete_day(now())
-    to_extend, stale = plan(installation, active, last, last).partitions, plan_stale(installation, active).partitions
+    to_extend, stale = (
+        plan(installation, active, last, last).partitions,
+        plan_stale(installation, active).partitions,
+    )
     if not to_extend:
         return f"all current up to {last}"
     return f"{to_extend} symbol-days to collect or fold ({stale} of them stale); `coinhts backfill` does it"
@@ -124,7 +128,7 @@ def _agenda(installation: Installation) -> Agenda:
     return Agenda(rooms.lake, rooms.ledger, rooms.lineup)
 
 
-def _planned(installation: Installation, wanted: dict[str, set[date]]) -> Plan:
+def _planned(installation: Installation, wanted: dict[Market, set[date]]) -> Plan:
     order = installation.instance.get_dynamic_partitions(SYMBOLS.name or "")
     return Plan(rectangles(wanted, order), assets_a_day=1 + 3 * len(installation.rooms.lineup))
 

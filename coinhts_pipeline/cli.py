@@ -122,7 +122,10 @@ def backfill(*, symbols: str | None, timerange: str | None, stale: bool, as_json
     elif blocks:
         screen.table(
             ["symbols", "first", "last", "days"],
-            [[", ".join(of.symbols), str(of.first), str(of.last), str(len(of) // len(of.symbols))] for of in planned.blocks],
+            [
+                [", ".join(of.symbols), str(of.first), str(of.last), str(len(of) // len(of.symbols))]
+                for of in planned.blocks
+            ],
             title=f"{planned.partitions} symbol-days in {len(blocks)} runs",
         )
     else:
@@ -174,7 +177,12 @@ def strategy_list(*, as_json: bool) -> None:
     folder = read_settings().strategies_folder
     kinds = {name: find_strategy(name, folder) for name in strategy_names(folder)}
     rows = [
-        {"name": name, "enabled": kind.enabled, "timeframe": str(kind().timeframe), "description": _first_line(kind)}
+        {
+            "name": name,
+            "enabled": kind.enabled,
+            "timeframe": str(kind().timeframe),
+            "description": _first_line(kind),
+        }
         for name, kind in kinds.items()
     ]
     if as_json:
@@ -246,12 +254,12 @@ def ledger_status(*, as_json: bool) -> None:
     from coinhts_pipeline.installation import connected_ledger
 
     with connected_ledger(read_settings()) as open_ledger:
-        rows = [{"migration": of.name, "applied_at": of.applied_at} for of in status(open_ledger)]
+        steps = status(open_ledger)
     if as_json:
-        _document(rows)
-    else:
-        moments = [screen.moment(row["applied_at"]) if row["applied_at"] else "not yet" for row in rows]
-        screen.table(["migration", "applied"], [[row["migration"], at] for row, at in zip(rows, moments, strict=True)])
+        _document([{"migration": of.name, "applied_at": of.applied_at} for of in steps])
+        return
+    moments = [screen.moment(of.applied_at) if of.applied_at else "not yet" for of in steps]
+    screen.table(["migration", "applied"], [[of.name, at] for of, at in zip(steps, moments, strict=True)])
 
 
 def _first_line(kind: type) -> str:

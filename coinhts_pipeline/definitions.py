@@ -13,8 +13,8 @@ import dagster as dg
 import coinhts_pipeline.defs
 from coinhts_core.lineup import read_lineup
 from coinhts_core.settings import read_settings
-from coinhts_pipeline.io_managers.ledger import ledger_io_manager
 from coinhts_pipeline.io_managers.lake import lake_io_manager
+from coinhts_pipeline.io_managers.ledger import ledger_io_manager
 from coinhts_pipeline.resources import House
 
 OWNER = "team:coinhts"

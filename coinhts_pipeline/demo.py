@@ -35,23 +35,23 @@ class Outcome:
 def demo_plan(installation: Installation) -> tuple[DayRange, list[Registered], Plan]:
     first = installation.settings.start_date
     days = DayRange(first, min(first + timedelta(days=_DAYS - 1), last_complete_day(now())))
-    active = [of for of in installation.rooms.symbols.values() if of.is_active]
+    active = installation.rooms.active
     return days, active, plan(installation, active, days.first, days.last)
 
 
-def run_demo(runner: Runner, days: DayRange, active: Sequence[Registered], planned: Plan, progress: Progress) -> Outcome:
+def run_demo(
+    runner: Runner, days: DayRange, active: Sequence[Registered], planned: Plan, progress: Progress
+) -> Outcome:
     rooms = runner.installation.rooms
     runs = _collect_once(runner, active)
     execute(runner, planned, progress)
-    standings = [
-        standing(rooms.lake, entry, of) for entry in rooms.lineup.values() for of in active
-    ]
+    standings = [standing(rooms.lake, entry, of) for entry in rooms.lineup.values() for of in active]
     shown = [of for of in standings if of.days]
     return Outcome(
         days,
         runs + len(planned.blocks) + bool(planned.blocks),
         planned.partitions,
-        rooms.lake.read_whole("leaderboard").rows.to_dicts(),
+        rooms.lake.read_whole("leaderboard").to_dicts(),
         {f"{of.strategy} {of.registered.symbol}": of.equity(of.days[0], of.days[-1]) for of in shown},
         _candles(runner, active, days),
     )

@@ -37,7 +37,11 @@ def examine() -> Iterator[Finding]:
     except CoinhtsError as error:
         yield Finding("settings", is_well=False, found=str(error))
         return
-    yield Finding("settings", is_well=True, found=f"{settings.exchange}, {settings.trading.mode} trading, from {settings.start_date}")
+    yield Finding(
+        "settings",
+        is_well=True,
+        found=f"{settings.exchange}, {settings.trading.mode} trading, from {settings.start_date}",
+    )
     yield _finding("home", lambda: str(usable_home(settings)))
     yield _disk(settings)
     yield _finding("exchange", lambda: f"{len(open_exchange(settings.exchange).markets())} markets listed")
@@ -50,7 +54,10 @@ def _stored(settings: Settings) -> Iterator[Finding]:
         with open_installation(settings) as installation:
             yield _finding("ledger", lambda: _ledger(settings))
             yield _finding("lake", lambda: settings.lake_url)
-            yield _finding("symbols", lambda: ", ".join(symbol for symbol, of in installation.rooms.symbols.items() if of.is_active))
+            yield _finding(
+                "symbols",
+                lambda: ", ".join(of.symbol for of in installation.rooms.active),
+            )
             yield _finding("days", lambda: behind(installation))
     except CoinhtsError as error:
         yield Finding("installation", is_well=False, found=str(error))

@@ -63,31 +63,29 @@ def symbol_range(symbols: Sequence[str]) -> dict[str, str]:
     return {ASSET_PARTITION_RANGE_START_TAG: symbols[0], ASSET_PARTITION_RANGE_END_TAG: symbols[-1]}
 
 
-def rectangles(wanted: Mapping[str, Iterable[date]], order: Sequence[str], largest: int = 20_000) -> list[Rectangle]:
+def rectangles(wanted: Mapping[Market, Iterable[date]], order: Sequence[str], largest: int = 20_000) -> list[Rectangle]:
     """The wanted symbol-days as few range runs, each of at most about `largest` partitions.
 
     A range run means every symbol between its ends in the order they were registered, so only neighbours with the
     same days share one.
     """
     found: list[Rectangle] = []
-    for symbol in order:
-        for first, last in _stretches(wanted.get(symbol, ())):
-            joined = _joined(found, order, symbol, first, last, largest)
-            if not joined:
+    for before, symbol in zip([None, *order], order, strict=False):
+        for first, last in _stretches(wanted.get(Market(symbol), ())):
+            place = _neighbour(found, before, first, last, largest)
+            if place is None:
                 found.append(Rectangle((symbol,), first, last))
+            else:
+                found[place] = Rectangle((*found[place].symbols, symbol), first, last)
     return found
 
 
-def _joined(
-    found: list[Rectangle], order: Sequence[str], symbol: str, first: date, last: date, largest: int
-) -> bool:
-    before = order[order.index(symbol) - 1]
+def _neighbour(found: list[Rectangle], before: str | None, first: date, last: date, largest: int) -> int | None:
+    """The rectangle that ends with the symbol before and has the same days, while it is small enough."""
     for place, block in enumerate(found):
-        neighbours = block.symbols[-1] == before and (block.first, block.last) == (first, last)
-        if neighbours and symbol not in block.symbols and len(block) < largest:
-            found[place] = Rectangle((*block.symbols, symbol), first, last)
-            return True
-    return False
+        if block.symbols[-1] == before and (block.first, block.last) == (first, last) and len(block) < largest:
+            return place
+    return None
 
 
 def _stretches(days: Iterable[date]) -> list[tuple[date, date]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -18,6 +18,7 @@ from coinhts_core.exchanges import Exchange, open_exchange
 from coinhts_core.lake.lake import Lake
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.lineup import Entry, read_lineup
+from coinhts_core.markets import Market
 from coinhts_core.settings import Settings, read_settings
 from coinhts_pipeline.claims import claim
 
@@ -51,19 +52,19 @@ class Rooms:
         return read_lineup(self.settings.strategies_folder)
 
     @property
-    def symbols(self) -> dict[str, Registered]:
+    def symbols(self) -> dict[Market, Registered]:
         return {registered.symbol: registered for registered in registered_symbols(self.ledger)}
 
     @property
-    def claims(self) -> Path:
-        return claims_folder(self.settings)
+    def active(self) -> list[Registered]:
+        return [registered for registered in self.symbols.values() if registered.is_active]
 
 
 def claims_folder(settings: Settings) -> Path:
     return settings.home / "dagster" / "claims"
 
 
-class House(dg.ConfigurableResource[None]):
+class House(dg.ConfigurableResource[Any]):
     """The rooms a run may enter: ledger, lake, exchange, lineup. A run is claimed for as long as it holds them."""
 
     _rooms: Rooms | None = PrivateAttr(None)

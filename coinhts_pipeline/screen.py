@@ -10,7 +10,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from coinhts_core.backtests.report import percent, text_curve
@@ -67,7 +74,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | No
 def demo(outcome: Outcome) -> None:
     """What came of it, and where to look next."""
     say(f"\n[bold]{outcome.days.first} to {outcome.days.last}[/bold]: {outcome.candles:,} minute candles")
-    did = f"{outcome.partitions} symbol-days in {outcome.runs} runs" if outcome.runs else "every day was current already"
+    did = (
+        f"{outcome.partitions} symbol-days in {outcome.runs} runs" if outcome.runs else "every day was current already"
+    )
     say(f"{did}\n")
     figures(outcome.figures)
     say()
@@ -81,7 +90,10 @@ def demo(outcome: Outcome) -> None:
         [
             ["  coinhts up", "the UI: assets, lineage, schedules, equity curves"],
             ["  coinhts backfill", "every day from the start to yesterday, and how the strategies did"],
-            ["  coinhts strategy show sma_cross", "what it does and its knobs; a file of your own is a strategy, too"],
+            [
+                "  coinhts strategy show sma_cross",
+                "what it does and its knobs; a file of your own is a strategy, too",
+            ],
         ],
     )
 
@@ -94,12 +106,12 @@ def figures(rows: Sequence[Mapping[str, Any]]) -> None:
             [
                 row["strategy"],
                 row["symbol"],
-                _signed(row["total_return"]),
+                percent(row["total_return"]),
                 percent(row["max_drawdown"]),
                 str(row["trades"]),
-                "–" if row["win_rate"] is None else f"{row['win_rate']:.0%}",
-                "–" if row["sharpe"] is None else f"{row['sharpe']:.2f}",
-                _signed(row["buy_and_hold"]),
+                "" if row["win_rate"] is None else f"{row['win_rate']:.0%}",
+                "" if row["sharpe"] is None else f"{row['sharpe']:.2f}",
+                percent(row["buy_and_hold"]),
             ]
             for row in rows
         ],
@@ -110,15 +122,11 @@ def curve(name: str, values: Sequence[float]) -> None:
     lines = text_curve(values)
     if not lines:
         return
-    say(f"[bold]{_plain(name)}[/bold]  {_signed(values[-1] / values[0] - 1)}")
+    say(f"[bold]{_plain(name)}[/bold]  {percent(values[-1] / values[0] - 1)}")
     low, high = min(values), max(values)
     for place, line in enumerate(lines):
         label = f"{high:,.0f}" if place == 0 else f"{low:,.0f}" if place == len(lines) - 1 else ""
         say(f"{label:>14} [cyan]{line}[/cyan]")
-
-
-def _signed(fraction: float | None) -> str:
-    return percent(fraction)
 
 
 def _plain(text: str) -> str:

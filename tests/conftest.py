@@ -11,11 +11,16 @@ from secrets import token_hex
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from coinhts_core.ledger.connection import Ledger, ensure_database
 from coinhts_core.ledger.locks import if_free
 from coinhts_core.ledger.migrate import migrate
 from coinhts_core.ledger.server import EmbeddedServer
+
+# A first call compiles, so no example has a deadline; where nobody watches, every run tries the same examples.
+settings.register_profile("coinhts", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("coinhts")
 
 _SHARER = """
 import os, sys

@@ -26,6 +26,8 @@ from coinhts_core.candles.frame import Bars
 from coinhts_core.positions import Position
 from coinhts_core.strategies import Decisions
 
+Floats = NDArray[np.float64]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VOLUME_STEPS = 1e8  # Upbit cuts volumes to 8 decimals
 _ROUNDING = 1e-14  # what some products of doubles may be off by, in parts of themselves
@@ -91,7 +93,7 @@ def fold_day(state: State, bars: Bars, decisions: Decisions, costs: Costs) -> Da
 
 
 def _booked(
-    state: State, bars: Bars, rows: NDArray[np.float64]
+    state: State, bars: Bars, rows: Floats
 ) -> tuple[tuple[Fill, ...], tuple[Position, ...], Position | None, int]:
     """The loop's rows as fills, and the positions they open and close."""
     fills: list[Fill] = []
@@ -113,11 +115,12 @@ def _iso(microseconds: int) -> str:
     return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _fold(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0917
-    cash, volume, pending, last_price, opens, lows, closes, decisions,  # noqa: ANN001
-    fee_rate, slippage, minimum, tick_bounds, tick_sizes,  # noqa: ANN001
-):  # fmt: skip
+@njit(cache=True)
+def _fold(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
+    cash: float, volume: float, pending: float, last_price: float,
+    opens: Floats, lows: Floats, closes: Floats, decisions: Decisions,
+    fee_rate: float, slippage: float, minimum: float, tick_bounds: Floats, tick_sizes: Floats,
+) -> tuple[tuple[float, float, float, float, float], Floats]:  # fmt: skip
     smallest = minimum * (1.0 - _ROUNDING)
     worst = np.inf
     rows = np.empty((len(opens), 5))
@@ -142,7 +145,7 @@ def _fold(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0917
                 rows[filled] = (float(bar), -1.0, price, volume, fee)
                 filled += 1
                 volume = 0.0
-        pending = 0.0
+        pending = pending * 0.0 if pending > 0 else pending
         worst = min(worst, cash + volume * lows[bar])
         last_price = closes[bar]
         if (decisions[bar] > 0 and volume == 0.0) or (decisions[bar] < 0 and volume > 0.0):
@@ -150,9 +153,9 @@ def _fold(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0917
     return (cash, volume, pending, last_price, worst), rows[:filled]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _on_tick(price, bounds, sizes, upwards):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """The price on the grid. Parts of a won are counted by their whole inverse, so that the result is exact."""
+@njit(cache=True)
+def _on_tick(price: float, bounds: Floats, sizes: Floats, upwards: bool) -> Any:  # noqa: FBT001
+    """The price on the grid; parts of a won are counted by their whole inverse, so the result is exact."""
     for bound, size in zip(bounds, sizes):  # noqa: B905 - the compiler knows no strict
         if price >= bound:
             if size >= 1.0:
@@ -162,8 +165,8 @@ def _on_tick(price, bounds, sizes, upwards):  # type: ignore[no-untyped-def]  # 
     return price
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _whole(steps, upwards):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(cache=True)
+def _whole(steps: float, upwards: bool) -> Any:  # noqa: FBT001
     """Up or down to a whole step, unless it is one and only rounding hides it."""
     nearest = np.rint(steps)
     if abs(steps - nearest) <= _ROUNDING * steps:

@@ -1,11 +1,11 @@
-"""A result as people look at it: curves as SVG for pages and as characters for terminals, numbers with units.
+"""A result as people see it: curves as SVG for pages and as characters for terminals, numbers with units.
 
 What lives here: pure drawing. What stays out: which figures there are (`metrics`).
 """
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from itertools import count, cycle
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 220, 8
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#db2777", "#7c3aed", "#64748b")
@@ -22,13 +22,15 @@ def svg_curves(curves: Mapping[str, Sequence[float]], title: str) -> str:
     span = (high - low) or 1.0
     lines = [
         f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{_points(curve, low, span)}"/>'
-        f'<text x="{_MARGIN}" y="{30 + 14 * row}" fill="{colour}">{_escaped(name)} {_gained(curve)}</text>'
-        for row, ((name, curve), colour) in enumerate(zip(curves.items(), cycle(_COLOURS), strict=False))
+        f'<text x="{_MARGIN}" y="{30 + 14 * row}" fill="{colour}">'
+        f"{_escaped(name)} {percent(curve[-1] / curve[0] - 1.0)}</text>"
+        for row, (name, curve), colour in zip(count(), curves.items(), cycle(_COLOURS), strict=False)
         if curve
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
-        f'font-size="11"><text x="{_MARGIN}" y="14" fill="#888">{_escaped(title)}</text>{"".join(lines)}</svg>'
+        f'font-size="11"><text x="{_MARGIN}" y="14" fill="#888">{_escaped(title)}</text>'
+        f"{''.join(lines)}</svg>"
     )
 
 
@@ -61,10 +63,6 @@ def _points(curve: Sequence[float], low: float, span: float) -> str:
         f"{_MARGIN + step * place:.1f},{_HEIGHT - _MARGIN - (value - low) / span * tall:.1f}"
         for place, value in enumerate(curve)
     )
-
-
-def _gained(curve: Sequence[float]) -> str:
-    return percent(curve[-1] / curve[0] - 1.0)
 
 
 def _escaped(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from coinhts_core.candles.coverage import Answer
 from coinhts_core.candles.frame import CANDLES, judge_day
 from coinhts_core.candles.registry import Registered
 from coinhts_core.days import last_complete_day
@@ -61,12 +62,12 @@ def _ask(exchange: Exchange, collection: Collection, day: date, asked_at: dateti
         collection.answered[day] = DayRows.of(CANDLES, rows, asked_at=asked_at)
 
 
-def covered_days(ledger: Ledger, symbol: str, first: date, last: date) -> set[date]:
-    """The days the venue has answered completely."""
+def answers(ledger: Ledger, symbol: str, first: date, last: date) -> dict[date, Answer]:
+    """What the venue has said about the days that were asked for."""
     wanted = {"symbol": symbol, "timeframe": Timeframe.M1.value, "first": first, "last": last}
     with ledger.transaction() as connection:
         rows = connection.execute(load_queries("coverage")["find_coverage"], wanted).fetchall()
-    return {day for day, answer, *_ in rows if answer == "complete"}
+    return {day: Answer(kind, row_count) for day, kind, row_count in rows}
 
 
 def record(ledger: Ledger, collection: Collection, asked_at: datetime) -> None:

@@ -111,7 +111,7 @@ class Lake:
         """Give rows and entries; a day that is not stored is in neither."""
         return self._reader.days(Folder(asset, symbol), first_day, last_day, columns)
 
-    def read_whole(self, asset: str, columns: Sequence[str] | None = None) -> Stored:
+    def read_whole(self, asset: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         return self._reader.whole(Folder(asset), columns)
 
     def sweep(self, moment: datetime) -> Swept:

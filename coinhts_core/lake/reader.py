@@ -12,7 +12,7 @@ from hashlib import sha256
 import polars as pl
 
 from coinhts_core.errors import DamagedObjectError, NotStoredError
-from coinhts_core.lake.commits import Commit, Day, DayEntry, Folder
+from coinhts_core.lake.commits import Commit, DayEntry, Folder
 from coinhts_core.lake.journal import Journal
 from coinhts_core.lake.parquet import decode
 from coinhts_core.lake.store import DirectoryStore
@@ -23,7 +23,7 @@ class Stored:
     """Rows, and the entries of exactly these rows: both out of the same commits."""
 
     rows: pl.DataFrame
-    entries: Mapping[Day, DayEntry]
+    entries: Mapping[date, DayEntry]
 
 
 class Reader:
@@ -47,12 +47,11 @@ class Reader:
         entries = {day: entry for month in months for day, entry in month.entries.items()}
         return Stored(pl.concat([month.rows for month in months], how="diagonal"), entries)
 
-    def whole(self, folder: Folder, columns: Sequence[str] | None = None) -> Stored:
+    def whole(self, folder: Folder, columns: Sequence[str] | None = None) -> pl.DataFrame:
         head = self._journal.head(folder)
         if head is None:
             raise NotStoredError(asset=folder.asset, symbol="of all symbols", days="all days")
-        commit, rows = self._newest(folder, head, columns)
-        return Stored(rows, commit.days)
+        return self._newest(folder, head, columns)[1]
 
     def rows(self, folder: Folder, commit: Commit) -> pl.DataFrame:
         return self._decoded(folder, commit, self._store.get(folder.object(commit.object)))
@@ -61,9 +60,7 @@ class Reader:
         self, folder: Folder, head: Commit, first_day: date, last_day: date, columns: Sequence[str] | None
     ) -> Stored:
         commit, rows = self._newest(folder, head, columns)
-        entries: dict[Day, DayEntry] = {
-            day: entry for day, entry in sorted(commit.dated.items()) if first_day <= day <= last_day
-        }
+        entries = {day: entry for day, entry in sorted(commit.dated.items()) if first_day <= day <= last_day}
         if len(entries) < len(commit.days):
             rows = rows.filter(pl.col("day").is_between(first_day, last_day))
         return Stored(rows, entries)

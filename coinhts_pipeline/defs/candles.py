@@ -10,8 +10,10 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from coinhts_core.candles.collection import Collection, collect, covered_days, record
+from coinhts_core.candles.collection import answers, collect, record
+from coinhts_core.candles.coverage import days_missing
 from coinhts_core.candles.frame import CANDLES, judge_day
+from coinhts_core.candles.registry import Registered
 from coinhts_core.clock import now
 from coinhts_core.days import last_complete_day
 from coinhts_core.frames import Column, Schema
@@ -66,8 +68,7 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         listings = [vars(listing) for listing in house.rooms.exchange.markets()]
         rows = DayRows.of(MARKETS, pl.DataFrame(listings).sort("symbol"))
         yield dg.Output(Whole(rows, replaces), data_version=dg.DataVersion(rows.entry.content_hash))
-        followed = {symbol for symbol, registered in house.rooms.symbols.items() if registered.is_active}
-        gone = sorted(followed - set(rows.frame["symbol"]))
+        gone = sorted({of.symbol for of in house.rooms.active} - set(rows.frame["symbol"]))
         yield dg.AssetCheckResult(
             check_name="followed_symbols_are_listed", passed=not gone, metadata={"not listed any more": gone}
         )
@@ -94,7 +95,7 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
             check_name="days_are_complete",
             passed=not refused,
             description="every day asked for was answered completely" if not refused else "some days are missing",
-            metadata={day: reason for day, reason in sorted(refused.items())[:50]},
+            metadata=dict(sorted(refused.items())[:50]),
         )
 
     @dg.asset(
@@ -151,13 +152,15 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
 
 
 def _collected(
-    rooms: Rooms, wanted: Mapping[Market, list[date]], refused: dict[str, str], refresh: bool  # noqa: FBT001
+    rooms: Rooms,
+    wanted: Mapping[Market, list[date]],
+    refused: dict[str, str],
+    refresh: bool,  # noqa: FBT001
 ) -> Iterator[Block]:
     """Symbol by symbol: ask, hand over to be published, and only then record the days as covered."""
     registered = rooms.symbols
     for symbol, days in wanted.items():
-        stored = rooms.lake.heads("candles/minute", symbol)
-        covered = {} if refresh else _covered(rooms, symbol, days, stored)
+        covered = {} if refresh else _covered(rooms, registered[symbol], days)
         asked_at = now()
         collection = collect(rooms.exchange, registered[symbol], days, covered, asked_at)
         yield Block(symbol, {**covered, **dict.fromkeys(collection.unlisted, _NOT_LISTED), **collection.answered})
@@ -165,11 +168,12 @@ def _collected(
         refused |= {f"{day} {symbol}": reason for day, reason in collection.refused.items()}
 
 
-def _covered(
-    rooms: Rooms, symbol: Market, days: list[date], stored: Mapping[date, DayEntry]
-) -> dict[date, DayEntry]:
-    answered = covered_days(rooms.ledger, symbol, days[0], days[-1])
-    return {day: stored[day] for day in days if day in answered and day in stored}
+def _covered(rooms: Rooms, registered: Registered, days: list[date]) -> dict[date, DayEntry]:
+    """The days that were answered completely and whose rows are still there."""
+    stored = rooms.lake.heads("candles/minute", registered.symbol)
+    answered = answers(rooms.ledger, registered.symbol, days[0], days[-1])
+    missing = days_missing(days, registered, answered, {day: entry.rows for day, entry in stored.items()})
+    return {day: stored[day] for day in days if day in stored and day not in missing}
 
 
 def _daily(rooms: Rooms, symbols: list[Market], newest: dict[str, str]) -> Iterator[Block]:

@@ -42,7 +42,9 @@ def _positions(entry: Entry, partitions: dg.MultiPartitionsDefinition) -> dg.Ass
         check_specs=[dg.AssetCheckSpec("at_most_one_position_is_open", asset=key)],
     )
     @asset_body
-    def positions(backtests: Mapping[Market, Stored]) -> Iterator[dg.Output[Iterator[BookBlock]] | dg.AssetCheckResult]:
+    def positions(
+        backtests: Mapping[Market, Stored],
+    ) -> Iterator[dg.Output[Iterator[BookBlock]] | dg.AssetCheckResult]:
         crowded: list[str] = []
         yield in_blocks(_read_off(entry.name, backtests, crowded))
         yield dg.AssetCheckResult(

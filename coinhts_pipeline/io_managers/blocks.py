@@ -11,7 +11,8 @@ day as soon as it is stored, and an output marked by `in_blocks` tells Dagster n
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
+from uuid import uuid4
 
 import dagster as dg
 from dagster._core.definitions.data_version import (
@@ -21,8 +22,8 @@ from dagster._core.definitions.data_version import (
     get_input_data_version_tag,
 )
 from dagster._core.definitions.partitions.utils.multi import get_tags_from_multi_partition_key
-from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
-from dagster._core.execution.plan.execute_step import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 
 from coinhts_core.lake.commits import DayEntry
 from coinhts_core.lake.writer import DayRows
@@ -30,6 +31,7 @@ from coinhts_core.markets import Market
 from coinhts_pipeline.partitions import partition_key
 
 Versions = Mapping[str, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Whole:
     replaces: int
 
 
-def in_blocks(blocks: Iterator[Block]) -> dg.Output[Iterator[Block]]:
+def in_blocks(blocks: Iterator[T]) -> dg.Output[Iterator[T]]:
     """An output that is stored and recorded block by block while it is being made."""
     return dg.Output(blocks, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
 
@@ -70,7 +72,7 @@ def record(
 ) -> Iterator[DagsterEvent]:
     """One materialisation a partition, with its own data version and what it was made from, written as one batch."""
     step = context.step_context
-    batch, last = generate_event_batch_id(), len(versions) - 1
+    batch, last = uuid4().hex, len(versions) - 1
     for place, (key, version) in enumerate(versions.items()):
         tags = {
             DATA_VERSION_TAG: version,

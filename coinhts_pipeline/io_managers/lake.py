@@ -39,7 +39,9 @@ class LakeIOManager(dg.IOManager):
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
 
-    def handle_output(self, context: dg.OutputContext, obj: Any) -> Iterator[DagsterEvent]:
+    def handle_output(  # type: ignore[override] # Dagster runs a generator, and says None
+        self, context: dg.OutputContext, obj: Any
+    ) -> Iterator[DagsterEvent]:
         with told_to_dagster():
             if isinstance(obj, Whole):
                 self._store_whole(context, obj)
@@ -50,7 +52,7 @@ class LakeIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         wanted = context.dagster_type.typing_type
         if not context.has_asset_partitions:
-            whole = self._lake.read_whole(_path(context.asset_key)).rows.drop("day", strict=False)
+            whole = self._lake.read_whole(_path(context.asset_key))
             return whole.to_pandas() if wanted is pd.DataFrame else whole
         stored = self._load_blocks(_path(context.asset_key), days_by_symbol(context.asset_partition_keys))
         if wanted not in {pl.DataFrame, pd.DataFrame}:

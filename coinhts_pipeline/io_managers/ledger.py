@@ -43,7 +43,9 @@ class LedgerIOManager(dg.IOManager):
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def handle_output(self, context: dg.OutputContext, obj: Iterable[BookBlock]) -> Iterator[DagsterEvent]:
+    def handle_output(  # type: ignore[override] # Dagster runs a generator, and says None
+        self, context: dg.OutputContext, obj: Iterable[BookBlock]
+    ) -> Iterator[DagsterEvent]:
         with told_to_dagster():
             for block in obj:
                 replace_days(self._ledger, book_of(context.asset_key), block.symbol, block.days)
@@ -58,9 +60,7 @@ class LedgerIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         wanted = days_by_symbol(context.asset_partition_keys)
         days = {day for symbol_days in wanted.values() for day in symbol_days}
-        rows = find_positions(
-            self._ledger, book_of(context.asset_key), list(wanted), min(days), max(days)
-        )
+        rows = find_positions(self._ledger, book_of(context.asset_key), list(wanted), min(days), max(days))
         asked = [row for row in rows if row["day"] in wanted[Market(row["symbol"])]]
         frame = pl.DataFrame(asked, infer_schema_length=None)
         return frame.to_pandas() if context.dagster_type.typing_type is pd.DataFrame else frame

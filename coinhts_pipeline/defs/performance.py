@@ -1,0 +1,139 @@
+"""Performance: how each strategy did, and the leaderboard.
+
+What lives here: `performance/…`, `leaderboard`, their job, and the sensor that keeps them up with the backtests. What
+stays out: figures (`coinhts_core.performance`) and drawing (`coinhts_core.backtests.report`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import dagster as dg
+import polars as pl
+
+from coinhts_core.backtests.report import as_image, svg_curves
+from coinhts_core.clock import now
+from coinhts_core.days import last_complete_day
+from coinhts_core.hashes import digest
+from coinhts_core.lake.writer import DayRows
+from coinhts_core.lineup import Entry
+from coinhts_core.performance import PERFORMANCE, Standing, common_window, standing, table
+from coinhts_core.rules import rules_on
+from coinhts_core.settings import Settings
+from coinhts_pipeline.io_managers.blocks import Whole
+from coinhts_pipeline.io_managers.lake import column_schema, markdown
+from coinhts_pipeline.resources import House, Rooms
+from coinhts_pipeline.verdicts import asset_body
+
+PUBLISH_PERFORMANCE = "publish_performance"
+_SHOWN = 50  # of the days a check complains about
+
+Results = Iterator[dg.Output[Whole] | dg.AssetCheckResult]
+
+
+def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
+    del settings
+    publish_performance = dg.define_asset_job(
+        PUBLISH_PERFORMANCE,
+        dg.AssetSelection.key_prefixes(["performance"]) | dg.AssetSelection.keys("leaderboard"),
+        description="How every strategy did, and the leaderboard.",
+    )
+    return dg.Definitions(
+        assets=[*(_performance(entry) for entry in lineup.values()), _leaderboard(lineup)],
+        jobs=[publish_performance],
+        sensors=[_on_backtests_changed([dg.AssetKey(["backtests", name]) for name in lineup])],
+    )
+
+
+def _performance(entry: Entry) -> dg.AssetsDefinition:
+    key = dg.AssetKey(["performance", entry.name])
+
+    @dg.asset(
+        key=key,
+        deps=[dg.AssetKey(["backtests", entry.name])],
+        description=f"How {entry.name} did, symbol by symbol, from its anchor to the end of its unbroken chain.",
+        group_name="performance",
+        kinds={"parquet", "numpy"},
+        code_version=entry.backtests_code[:16],
+        io_manager_key="lake",
+        metadata={"dagster/column_schema": column_schema(PERFORMANCE)},
+        check_specs=[dg.AssetCheckSpec("no_symbol_lags_behind", asset=key)],
+    )
+    @asset_body
+    def performance(house: House) -> Results:
+        replaces = house.rooms.lake.number_of_whole(f"performance/{entry.name}")
+        standings = _standings(house.rooms, [entry])
+        yield _published(table(standings, _fee_rate(entry)), standings, replaces, f"{entry.name}: equity by coin")
+        lagging = [f"{day} {of.registered.symbol}" for of in standings for day in of.lagging]
+        yield dg.AssetCheckResult(
+            check_name="no_symbol_lags_behind",
+            passed=not lagging,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"days": lagging[:_SHOWN]},
+        )
+
+    return performance
+
+
+def _leaderboard(lineup: Mapping[str, Entry]) -> dg.AssetsDefinition:
+    @dg.asset(
+        key="leaderboard",
+        deps=[dg.AssetKey(["performance", name]) for name in lineup],
+        group_name="performance",
+        kinds={"parquet"},
+        code_version="1",
+        io_manager_key="lake",
+        metadata={"dagster/column_schema": column_schema(PERFORMANCE)},
+        check_specs=[dg.AssetCheckSpec("strategies_share_a_window", asset="leaderboard")],
+    )
+    @asset_body
+    def leaderboard(house: House) -> Results:
+        """Which strategy suits which coin: every strategy and coin over the days they all have, best first."""
+        replaces = house.rooms.lake.number_of_whole("leaderboard")
+        standings = [of for of in _standings(house.rooms, lineup.values()) if of.days]
+        window = common_window(standings)
+        rows = table(standings, _fee_rate(*lineup.values()), window)
+        ranked = rows.sort("total_return", descending=True, nulls_last=True)
+        yield _published(ranked, standings, replaces, "equity by strategy and coin")
+        yield dg.AssetCheckResult(
+            check_name="strategies_share_a_window",
+            passed=window is not None or not standings,
+            metadata={"window": " to ".join(map(str, window or ()))},
+        )
+
+    return leaderboard
+
+
+def _on_backtests_changed(keys: list[dg.AssetKey]) -> dg.SensorDefinition:
+    @dg.sensor(job_name=PUBLISH_PERFORMANCE, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+    def on_backtests_changed(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """How strategies did is worked out again after their days changed, at most once a minute."""
+        records = [context.instance.get_latest_materialization_event(key) for key in keys]
+        newest = f"{max((record.timestamp for record in records if record), default=0.0):.6f}"
+        if newest == (context.cursor or f"{0.0:.6f}"):
+            return dg.SkipReason("no day has changed")
+        context.update_cursor(newest)
+        return dg.RunRequest(run_key=newest)
+
+    return on_backtests_changed
+
+
+def _standings(rooms: Rooms, entries: Iterable[Entry]) -> list[Standing]:
+    return [standing(rooms.lake, entry, of) for entry in entries for of in rooms.active]
+
+
+def _published(rows: pl.DataFrame, standings: list[Standing], replaces: int, title: str) -> dg.Output[Whole]:
+    shown = {f"{of.strategy} {of.registered.symbol}": of for of in standings if of.days}
+    curves = {name: of.equity(of.days[0], of.days[-1]) for name, of in shown.items()}
+    return dg.Output(
+        Whole(DayRows.of(PERFORMANCE, rows), replaces),
+        data_version=dg.DataVersion(digest(*(f"{of.strategy} {of.registered.symbol} {of.head}" for of in standings))),
+        metadata={
+            "equity": dg.MetadataValue.md(as_image(svg_curves(curves, title), title) if curves else "nothing yet"),
+            "figures": dg.MetadataValue.md(markdown(rows)),
+            **{f"last day of {name}": str(of.days[-1]) for name, of in shown.items()},
+        },
+    )
+
+
+def _fee_rate(*entries: Entry) -> float:
+    today = rules_on(last_complete_day(now()))
+    return entries[0].account.costs(today).fee_rate if entries else 0.0
