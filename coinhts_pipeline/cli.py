@@ -120,14 +120,9 @@ def backfill(*, symbols: str | None, timerange: str | None, stale: bool, as_json
     if as_json:
         _document({"partitions": planned.partitions, "runs": blocks})
     elif blocks:
-        screen.table(
-            ["symbols", "first", "last", "days"],
-            [
-                [", ".join(of.symbols), str(of.first), str(of.last), str(len(of) // len(of.symbols))]
-                for of in planned.blocks
-            ],
-            title=f"{planned.partitions} symbol-days in {len(blocks)} runs",
-        )
+        screen.say(f"{planned.partitions} symbol-days in {len(blocks)} {'run' if len(blocks) == 1 else 'runs'}")
+        columns = ["symbols", "first", "last"]
+        screen.table(columns, [[", ".join(of.symbols), str(of.first), str(of.last)] for of in planned.blocks])
     else:
         screen.say("every day is current; nothing to do")
 

@@ -3,7 +3,6 @@
 What lives here: one function a check, each with its finding. What stays out: mending.
 """
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """Each check stands alone, except that nothing stored can be looked at before the installation opens."""
-    yield _finding("python", lambda: f"{sys.version.split()[0]}, process {os.getpid()}")
+    yield _finding("python", lambda: sys.version.split()[0])
     try:
         settings = read_settings()
     except CoinhtsError as error:

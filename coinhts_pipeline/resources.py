@@ -73,8 +73,8 @@ class House(dg.ConfigurableResource[Any]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
         settings = read_settings()
         with ExitStack() as stack:
-            if context.run_id:
-                stack.enter_context(claim(claims_folder(settings), context.run_id))
+            if context.run:
+                stack.enter_context(claim(claims_folder(settings), context.run.run_id))
             self._rooms = stack.enter_context(Rooms.open(settings))
             yield self
             self._rooms = None

@@ -62,10 +62,11 @@ def progress(title: str, total: int) -> Iterator[Any]:
         yield lambda step: bar.update(task, advance=1, description=f"{title}: {step}")
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: int | None = None) -> None:
+    """The first `words` columns hold words and stand to the left, the others numbers; all words when not said."""
+    shown = Table(header_style="bold", box=None, pad_edge=False, show_header=any(columns))
     for place, column in enumerate(columns):
-        shown.add_column(column, justify="left" if place == 0 else "right", no_wrap=place == 0)
+        shown.add_column(column, justify="left" if words is None or place < words else "right", no_wrap=place == 0)
     for row in rows:
         shown.add_row(*map(_plain, row))
     _WORDS.print(shown)
@@ -88,20 +89,17 @@ def demo(outcome: Outcome) -> None:
     table(
         ["", ""],
         [
-            ["  coinhts up", "the UI: assets, lineage, schedules, equity curves"],
-            ["  coinhts backfill", "every day from the start to yesterday, and how the strategies did"],
-            [
-                "  coinhts strategy show sma_cross",
-                "what it does and its knobs; a file of your own is a strategy, too",
-            ],
+            ["  make up", "the UI on http://127.0.0.1:3000: lineage, schedules, equity curves"],
+            ["  .venv/bin/coinhts backfill", "every day from the start to yesterday"],
+            ["  .venv/bin/coinhts strategy show sma_cross", "its rule and its knobs"],
         ],
     )
 
 
 def figures(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Strategy x coin: what it made, how deep it fell, how often it traded, and what holding would have made."""
+    """Strategy x coin: what it made, how deep it fell, how often it traded, and what holding the coin would have made."""
     table(
-        ["strategy", "coin", "return", "drawdown", "trades", "win rate", "Sharpe", "vs. buy & hold"],
+        ["strategy", "coin", "return", "drawdown", "trades", "win rate", "buy & hold", "vs. it"],
         [
             [
                 row["strategy"],
@@ -109,13 +107,18 @@ def figures(rows: Sequence[Mapping[str, Any]]) -> None:
                 percent(row["total_return"]),
                 percent(row["max_drawdown"]),
                 str(row["trades"]),
-                "" if row["win_rate"] is None else f"{row['win_rate']:.0%}",
-                "" if row["sharpe"] is None else f"{row['sharpe']:.2f}",
+                percent(row["win_rate"]).lstrip("+"),
                 percent(row["buy_and_hold"]),
+                percent(_difference(row["total_return"], row["buy_and_hold"])),
             ]
             for row in rows
         ],
+        words=2,
     )
+
+
+def _difference(left: float | None, right: float | None) -> float | None:
+    return None if left is None or right is None else left - right
 
 
 def curve(name: str, values: Sequence[float]) -> None:

@@ -34,7 +34,7 @@ class House:
 
     def run(
         self,
-        first: str,
+        first: str = "",
         last: str = "",
         *,
         job: str = "rehearse_days",
@@ -42,17 +42,15 @@ class House:
         config: dict | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Execute the job's assets, or some of them, on all partitions between two."""
+        tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last or first}
         selection = [dg.AssetKey(name.split("/")) for name in only] if only else None
-        return (
-            defs()
-            .resolve_job_def(job)
-            .execute_in_process(
-                instance=self.instance,
-                asset_selection=selection,
-                tags={ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last or first},
-                run_config=_QUIET | (config or {}),
-                raise_on_error=False,
-            )
+        definition = defs().resolve_job_def(job)
+        return definition.execute_in_process(
+            instance=self.instance,
+            asset_selection=selection,
+            tags=tags if first else None,
+            run_config=_QUIET | (config or {}),
+            raise_on_error=False,
         )
 
     def events(self, asset: str) -> list[dg.AssetMaterialization]:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from coinhts_core.errors import ExchangeUnavailableError
+from coinhts_core.errors import RefusedError
 from coinhts_core.frames import Column, Schema
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.markets import Market
@@ -42,7 +42,7 @@ def numbers(name: str, failing: tuple[str, ...] = ()) -> dg.AssetsDefinition:
     def blocks(wanted: Mapping[Market, list[date]]) -> Iterator[Block]:
         for symbol, days in wanted.items():
             if symbol in failing:
-                raise ExchangeUnavailableError(venue="sample", reason="it fell asleep")
+                raise RefusedError(reason="it fell asleep")
             inputs = {day: {"numbers/source": f"{day} of {symbol}"} for day in days}
             yield Block(symbol, {day: rows_of(symbol, day) for day in days}, inputs)
 

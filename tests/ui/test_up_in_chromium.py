@@ -1,0 +1,124 @@
+"""`coinhts up` as a person sees it: a real house, a real browser, one partition materialised by hand."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+GROUPS = ("candles", "signals", "backtests", "positions", "performance")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture
+def chromium() -> str:
+    found = shutil.which("chromium")
+    if not found and os.environ.get("CI"):
+        pytest.fail("this run must see the UI, and chromium is missing: apt-get install chromium")
+    return found or pytest.skip("chromium is missing: apt-get install chromium")
+
+
+@pytest.fixture
+def house(chromium, server_home) -> Iterator[str]:
+    """Everything up in a home of its own; gives the address."""
+    del chromium  # without it there is nobody to look
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coinhts_pipeline.cli", "up", "--json"],
+        env={**os.environ, "COINHTS_HOME": str(server_home), "COINHTS_WEB__PORT": str(port)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        document = "".join(iter(process.stdout.readline, "}\n"))
+        yield json.loads(document + "}")["url"]
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture
+def page(chromium) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        page = browser.new_page(viewport={"width": 1500, "height": 2000})
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def shoot(page, tmp_path) -> Callable[[str], None]:
+    """Keep what the page shows, also where SCREENSHOTS says."""
+    folders = [tmp_path, *map(Path, filter(None, [os.environ.get("SCREENSHOTS")]))]
+
+    def shoot(name: str) -> None:
+        for folder in folders:
+            page.screenshot(path=folder / f"{name}.png")
+
+    return shoot
+
+
+def test_a_day_of_a_coin_is_materialised_by_hand(house, page, shoot):
+    """The graph, the dialog, the run and its outcome are there, and nothing leaves this machine."""
+    hosts, errors = _watched(page)
+
+    page.goto(f"{house}/asset-groups")
+    for group in GROUPS:
+        expect(page.get_by_text(group, exact=True).first).to_be_visible()
+    shoot("groups")
+
+    page.goto(f"{house}/assets/candles/minute")
+    page.get_by_role("button", name="Materialize").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox").fill("2026-01-01")
+    dialog.get_by_role("textbox").press("Enter")
+    dialog.get_by_text("Select a partition or create one").click()
+    page.get_by_text("KRW-BTC", exact=True).click()
+    page.keyboard.press("Escape")
+    shoot("dialog")
+    dialog.get_by_role("button", name="Launch 1 run").click()
+
+    page.get_by_role("button", name="View", exact=True).click()
+    expect(page.get_by_text("Success", exact=True).first).to_be_visible()
+    shoot("run")
+
+    page.goto(f"{house}/assets/candles/minute")
+    expect(page.get_by_text("2026-01-01|KRW-BTC")).to_be_visible()
+    rows = page.get_by_role("row").filter(has_text="dagster/partition_row_count").get_by_role("cell").last
+    assert 0 < int(rows.inner_text()) <= 24 * 60
+    shoot("minute")
+    page.get_by_role("row").filter(has_text="preview").get_by_role("button").click()
+    expect(page.get_by_role("dialog").get_by_text("turnover_krw")).to_be_visible()
+    shoot("preview")
+
+    assert hosts == {urlsplit(house).netloc}
+    assert errors == []
+
+
+def _watched(page: Page) -> tuple[set[str], list[str]]:
+    """Where the page's requests go and what it complains about, from here on."""
+    hosts: set[str] = set()
+    errors: list[str] = []
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    page.on("websocket", lambda websocket: hosts.add(urlsplit(websocket.url).netloc))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return hosts, errors
