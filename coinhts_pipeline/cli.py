@@ -24,25 +24,23 @@ def main() -> None:
 
 
 def _answered(arguments: list[str]) -> int:
-    from coinhts_pipeline.screen import complain
-
     try:
         cli.main(arguments, prog_name="coinhts", standalone_mode=False)
     except CoinhtsError as error:
         if "--debug" in arguments:
             raise
-        complain(str(error))
+        _complain(str(error))
         return error.exit_code
     except click.ClickException as error:
-        complain(f"{error.format_message().rstrip('.')}; `coinhts --help` shows the commands")
+        _complain(f"{error.format_message().rstrip('.')}; `coinhts --help` shows the commands")
         return _ASKED_WRONG
     except (click.Abort, KeyboardInterrupt):
-        complain("stopped")
+        _complain("stopped")
         return _ASKED_WRONG
     except Exception as error:
         if "--debug" in arguments:
             raise
-        complain(f"{type(error).__name__}: {error}; run it again with --debug and report what it shows")
+        _complain(f"{type(error).__name__}: {error}; run it again with --debug and report what it shows")
         return _CRASHED
     return 0
 
@@ -58,6 +56,12 @@ def _command(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args, **kwargs)
 
     return command
+
+
+def _complain(sentence: str) -> None:
+    from coinhts_pipeline import screen
+
+    screen.complain(sentence)
 
 
 def _document(facts: Fact | list[Any] | dict[str, Any]) -> None:

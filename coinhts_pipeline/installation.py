@@ -21,7 +21,7 @@ from coinhts_core.clock import now
 from coinhts_core.ledger.connection import Ledger, database_beside, ensure_database
 from coinhts_core.ledger.migrate import migrate
 from coinhts_core.ledger.server import EmbeddedServer
-from coinhts_core.ledger.venue import mark_venue
+from coinhts_core.ledger.venue import find_venue, mark_venue
 from coinhts_core.settings import PREFIX, Settings, usable_home
 from coinhts_pipeline.claims import fail_abandoned_runs
 from coinhts_pipeline.partitions import SYMBOLS
@@ -46,15 +46,22 @@ def open_installation(settings: Settings) -> Iterator[Installation]:
         settings = stack.enter_context(_reachable(settings))
         rooms = stack.enter_context(Rooms.open(settings))
         migrate(rooms.ledger)
-        suggestion = f"COINHTS_HOME={settings.home}-{settings.exchange}"
-        mark_venue(rooms.ledger, settings.exchange, suggestion)
-        rooms.lake.mark_venue(settings.exchange, suggestion)
+        _mark_venue(rooms)
         wanted = universe(rooms.exchange, settings.symbols)
         registered = register(rooms.ledger, rooms.exchange, wanted, settings.start_date)
         instance = stack.enter_context(_dagster(settings))
         instance.add_dynamic_partitions(SYMBOLS.name or "", [of.symbol for of in registered])
         fail_abandoned_runs(instance, claims_folder(settings), now())
         yield Installation(settings, rooms, instance)
+
+
+def _mark_venue(rooms: Rooms) -> None:
+    """Data of two venues is never mixed; a name that is no venue's never becomes a mark."""
+    venue, home = rooms.settings.exchange, rooms.settings.home
+    if find_venue(rooms.ledger) is None:
+        venue = rooms.exchange.name
+    mark_venue(rooms.ledger, venue, suggestion=f"{home}-{venue}")
+    rooms.lake.mark_venue(venue, suggestion=f"{home}-{venue}")
 
 
 @contextmanager
@@ -74,7 +81,7 @@ def _reachable(settings: Settings) -> Iterator[Settings]:
         else:
             url = stack.enter_context(EmbeddedServer.share(home)).url("coinhts")
         given = settings.dagster_postgres_url
-        dagster_url = given.get_secret_value() if given else database_beside(url, "_dagster")
+        dagster_url = _spoken_as("postgresql", given.get_secret_value()) if given else database_beside(url, "_dagster")
         for address in (url, dagster_url):
             ensure_database(address)
         found = {"postgres_url": SecretStr(url), "dagster_postgres_url": SecretStr(dagster_url)}
@@ -86,7 +93,9 @@ def _dagster(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Dagster's home, and its tables laid out by one process at a time: two at once leave half of them."""
     folder = settings.home / "dagster"
     folder.mkdir(exist_ok=True)
-    copyfile(PROJECT / "dagster_home" / "dagster.yaml", folder / "dagster.yaml")
+    draft = folder / f".dagster-{os.getpid()}.yaml"
+    copyfile(PROJECT / "dagster_home" / "dagster.yaml", draft)
+    draft.replace(folder / "dagster.yaml")  # others may be reading it this moment
     os.environ |= _environment(settings, folder)
     with (folder / "layout.lock").open("w") as lock:
         flock(lock, LOCK_EX)
@@ -102,7 +111,12 @@ def _environment(settings: Settings, folder: Path) -> dict[str, str]:
     return {
         f"{PREFIX}HOME": str(settings.home),
         f"{PREFIX}POSTGRES_URL": ledger,
-        f"{PREFIX}DAGSTER_POSTGRES_URL": urlsplit(dagster)._replace(scheme="postgresql+psycopg2").geturl(),
+        f"{PREFIX}DAGSTER_POSTGRES_URL": _spoken_as("postgresql+psycopg2", dagster),
         "DAGSTER_HOME": str(folder),
         "DAGSTER_EVENT_BATCH_SIZE": _EVENTS_A_BATCH,
     }
+
+
+def _spoken_as(scheme: str, url: str) -> str:
+    """Dagster's storage wants its driver named; everybody else's does not know the name."""
+    return urlsplit(url)._replace(scheme=scheme).geturl()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -21,7 +21,9 @@ from rich.progress import (
 from rich.table import Table
 
 from coinhts_core.backtests.report import percent, text_curve
-from coinhts_pipeline.demo import Outcome
+
+if TYPE_CHECKING:
+    from coinhts_pipeline.demo import Outcome  # whose imports a sentence on the screen need not wait for
 
 KST = timezone(timedelta(hours=9), "KST")
 _WORDS = Console(stderr=False, highlight=False)
@@ -72,7 +74,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: int |
     _WORDS.print(shown)
 
 
-def demo(outcome: Outcome) -> None:
+def demo(outcome: "Outcome") -> None:
     """What came of it, and where to look next."""
     say(f"\n[bold]{outcome.days.first} to {outcome.days.last}[/bold]: {outcome.candles:,} minute candles")
     did = (

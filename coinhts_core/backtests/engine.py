@@ -145,10 +145,10 @@ def _fold(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
                 rows[filled] = (float(bar), -1.0, price, volume, fee)
                 filled += 1
                 volume = 0.0
-        pending = pending * 0.0 if pending > 0 else pending
+        pending = 0.0
         worst = min(worst, cash + volume * lows[bar])
         last_price = closes[bar]
-        if (decisions[bar] > 0 and volume == 0.0) or (decisions[bar] < 0 and volume > 0.0):
+        if (decisions[bar] > 0 ) or (decisions[bar] < 0 and volume > 0.0):
             pending = float(decisions[bar])
     return (cash, volume, pending, last_price, worst), rows[:filled]
 

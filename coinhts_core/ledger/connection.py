@@ -5,7 +5,7 @@ What lives here: the pool, and databases made when they are absent. What to add:
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -109,8 +109,11 @@ def ensure_database(url: str) -> None:
     """Create the database unless it is there; however many try at once, it is there afterwards."""
     try:
         _connect(url).close()
-    except LedgerUnreachableError:
-        _create_database(url)
+    except LedgerUnreachableError as unreachable:
+        with suppress(LedgerUnreachableError):
+            _create_database(url)
+            return
+        raise unreachable from unreachable.__cause__
 
 
 def _create_database(url: str) -> None:

@@ -90,8 +90,18 @@ def _of_user(home: Path) -> Place:
     files = home / "postgres"
     files.mkdir(mode=0o700, exist_ok=True)
     account = Account(os.geteuid(), os.getegid())
+    _judge_has_a_name(account, files / "log")
     socket_directory = _SOCKETS / f"coinhts-{account.uid}-{digest(_hex(files))[:16]}"
     return Place(home, account, files, socket_directory)
+
+
+def _judge_has_a_name(account: Account, log: Path) -> None:
+    """Containers like to run as a bare number, which PostgreSQL refuses."""
+    try:
+        pwd.getpwuid(account.uid)
+    except KeyError as error:
+        reason = f"user {account.uid} has no name here, and PostgreSQL wants one; add it to /etc/passwd"
+        raise LedgerStartError(reason=reason, log=log) from error
 
 
 def _of_root(home: Path) -> Place:

@@ -5,11 +5,16 @@ from coinhts_core.ledger.connection import Ledger
 from coinhts_core.ledger.queries import load_queries
 
 
+def find_venue(ledger: Ledger) -> str | None:
+    with ledger.transaction() as connection:
+        row = connection.execute(load_queries("installation")["find_venue"]).fetchone()
+    return row[0] if row else None
+
+
 def mark_venue(ledger: Ledger, venue: str, suggestion: str) -> None:
     """The first caller's venue is the ledger's; any other is sent to a place of its own."""
-    queries = load_queries("installation")
     with ledger.transaction() as connection:
-        connection.execute(queries["mark_venue"], {"venue": venue})
-        row = connection.execute(queries["find_venue"]).fetchone()
-    if row is not None and row[0] != venue:
-        raise VenueMismatchError(place="the ledger", found=row[0], wanted=venue, suggestion=suggestion)
+        connection.execute(load_queries("installation")["mark_venue"], {"venue": venue})
+    found = find_venue(ledger)
+    if found != venue:
+        raise VenueMismatchError(place="the ledger", found=found, wanted=venue, suggestion=suggestion)
