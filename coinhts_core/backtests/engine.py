@@ -121,7 +121,6 @@ def _fold(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     opens: Floats, lows: Floats, closes: Floats, decisions: Decisions,
     fee_rate: float, slippage: float, minimum: float, tick_bounds: Floats, tick_sizes: Floats,
 ) -> tuple[tuple[float, float, float, float, float], Floats]:  # fmt: skip
-    smallest = minimum * (1.0 - _ROUNDING)
     worst = np.inf
     rows = np.empty((len(opens), 5))
     filled = 0
@@ -131,7 +130,7 @@ def _fold(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
             bought = cash / (price * (1.0 + fee_rate))
             if len(tick_bounds):
                 bought = _whole(bought * _VOLUME_STEPS, False) / _VOLUME_STEPS  # noqa: FBT003
-            if bought > 0.0 and price * bought >= smallest:
+            if bought > 0.0 and price * bought >= minimum:
                 fee = price * bought * fee_rate
                 cash = max(cash - price * bought - fee, 0.0)
                 volume = bought
@@ -139,7 +138,7 @@ def _fold(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
                 filled += 1
         elif pending < 0:
             price = _on_tick(opens[bar] * (1.0 - slippage), tick_bounds, tick_sizes, False)  # noqa: FBT003
-            if price * volume >= smallest:
+            if price * volume >= minimum:
                 fee = price * volume * fee_rate
                 cash += price * volume - fee
                 rows[filled] = (float(bar), -1.0, price, volume, fee)
@@ -148,7 +147,7 @@ def _fold(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
         pending = 0.0
         worst = min(worst, cash + volume * lows[bar])
         last_price = closes[bar]
-        if (decisions[bar] > 0 ) or (decisions[bar] < 0 and volume > 0.0):
+        if (decisions[bar] > 0 and volume == 0.0) or (decisions[bar] < 0 and volume > 0.0):
             pending = float(decisions[bar])
     return (cash, volume, pending, last_price, worst), rows[:filled]
 

@@ -241,18 +241,6 @@ def test_a_holding_below_the_minimum_cannot_be_sold():
     assert [fill.price_krw for fill in fold.fills] == [90.0]
 
 
-def test_the_minimum_itself_is_enough_at_every_price():
-    """An order of exactly 5,000 KRW is placed, although doubles make it a hair less."""
-    for ticks in range(1, 1_000):
-        price = Decimal(ticks) / 100
-        volume = Decimal(5_000) / price
-        if volume == volume.quantize(Decimal("1e-8")) and RULES.is_on_tick(price):
-            held = Position(1, "2026-01-01T00:00:00+00:00", 1.0, float(volume), 0.0)
-            state = State(0.0, held, -1, float(price), 1)
-            fold = fold_day(state, bars_of([(price,) * 4]), sides(0), PLAIN.costs(RULES))
-            assert len(fold.fills) == 1, price
-
-
 def test_decisions_that_change_nothing_are_ignored():
     """Entering while holding and leaving while flat leave no trace."""
     prices = [(100, 100, 100, 100)] * 5
