@@ -5,10 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 INSTALLED := $(VENV)/.installed
+PIP := $(RUN) pip install --quiet --disable-pip-version-check
+UV := $(RUN) uv pip install --quiet --system-certs --python $(BIN)/python --compile-bytecode
+OURSELVES := --no-deps --no-build-isolation --editable .
+export DAGSTER_DISABLE_TELEMETRY := 1
 export UV_NO_CACHE := 1
 export UV_NO_PROGRESS := 1
 
-.PHONY: demo up test check bench lock clean
+CHECKS := check-format check-lint check-types check-imports check-sql check-definitions check-conventions
+.PHONY: demo up test check $(CHECKS) lock clean
 
 demo: $(INSTALLED)
 	@$(RUN) coinhts_pipeline.cli demo
@@ -16,39 +21,54 @@ demo: $(INSTALLED)
 up: $(INSTALLED)
 	@$(RUN) coinhts_pipeline.cli up
 
+# What was left out, such as the UI where no chromium is installed, is named at the end.
 test: $(INSTALLED)
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest -r s $(ARGS)
 
+# Every check runs; make names those that failed.
 check: $(INSTALLED)
-	$(RUN) ruff format --check .
-	$(RUN) ruff check .
-	$(RUN) mypy
-	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar coinhts_core/ledger
+	@$(MAKE) --no-print-directory --keep-going $(CHECKS)
+
+check-format:
+	$(RUN) ruff format --check --output-format concise .
+
+check-lint:
+	$(RUN) ruff check --output-format concise .
+
+check-types:
+	$(RUN) mypy --no-error-summary
+
+check-imports:
+	$(BIN)/lint-imports --no-logo
+
+check-sql:
+	$(RUN) sqlfluff lint --disable-progress-bar coinhts_core/ledger
+
+check-definitions:
 	$(BIN)/dg check defs
-	$(RUN) pytest tests/test_conventions.py
+
+check-conventions:
+	$(RUN) pytest tests/test_conventions.py tests/test_requirements.py
 
 lock: $(INSTALLED)
-	$(BIN)/uv pip compile --quiet --system-certs --generate-hashes --no-emit-index-url --no-header \
-		--extra dev --upgrade pyproject.toml -o requirements.lock
+	@$(RUN) uv pip compile --quiet --system-certs --universal --generate-hashes --no-emit-index-url --no-header \
+		--extra dev --upgrade pyproject.toml --output-file requirements.lock
 
+# Never data: that lies in COINHTS_HOME.
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find coinhts_core coinhts_pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv is several times faster than pip and does the same; where it cannot work, pip does.
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "coinhts needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) \
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "Python's venv is missing; install it, for example: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) …"
-	@{ $(RUN) pip install --quiet --disable-pip-version-check uv \
-		&& $(RUN) uv pip install --quiet --system-certs --python $(BIN)/python --compile-bytecode \
-			--require-hashes -r requirements.lock \
-		&& $(RUN) uv pip install --quiet --system-certs --python $(BIN)/python --no-deps --no-build-isolation -e . ; } \
-		|| { echo "uv could not install; trying pip, which takes a minute longer" \
-		&& $(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock \
-		&& $(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; }
+	@{ $(PIP) uv && $(UV) --require-hashes --requirement requirements.lock && $(UV) $(OURSELVES); } \
+		|| { echo "uv could not install; trying pip, which takes a minute longer"; \
+			$(PIP) --require-hashes --requirement requirements.lock && $(PIP) $(OURSELVES); }
 	@$(RUN) compileall -q coinhts_core coinhts_pipeline
 	@touch $@

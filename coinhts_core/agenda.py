@@ -27,12 +27,16 @@ class Agenda:
     lineup: Mapping[str, Entry]
 
     def to_extend(self, registered: Registered, first: date, last: date) -> set[date]:
-        """Days from the first absent one (or `first`, when earlier) to `last` that are not all current."""
+        """Days from the first absent one (or `first`, when earlier) to `last` that are not all current.
+
+        With an absent day every later one changes, too, also one that rightly waits for it now.
+        """
         covered = self.lake.heads(MINUTES, registered.symbol).keys()
-        listed = filter(registered.is_listed_on, DayRange(registered.anchor, last))
-        absent = {day for day in listed if day not in covered}
-        days = DayRange(min([first, *absent]), last)
-        return absent | {
+        listed = [day for day in DayRange(registered.anchor, last) if registered.is_listed_on(day)]
+        since = next((day for day in listed if day not in covered), None)
+        behind = {day for day in listed if since and day >= since}
+        days = DayRange(min([first, *behind]), last)
+        return behind | {
             day for entry in self.lineup.values() for day in self._outdated(entry, registered, days)
         }
 
@@ -58,7 +62,7 @@ class Agenda:
             return set()
         symbol, span = registered.symbol, (min(wanted), max(wanted))
         rehearsal = Rehearsal(self.lake, entry, registered, span[1])
-        links = {day: rows.entry.data_version for day, rows in rehearsal.backtests(wanted).items()}
+        links = rehearsal.links(wanted)
         folded = self.lake.heads(f"backtests/{entry.name}", symbol)
         decided = self.lake.heads(f"signals/{entry.name}", symbol)
         booked = chain_ids(self.ledger, f"backtest:{entry.name}", symbol, *span)

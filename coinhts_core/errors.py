@@ -80,7 +80,7 @@ def _rebuild(kind: type[CoinhtsError], facts: dict[str, object]) -> CoinhtsError
 def clipped(fact: object, longest: int = 300) -> str:
     """A fact as one printable line: hostile input may be long or carry control characters."""
     line = "".join(letter if letter.isprintable() else "?" for letter in str(fact))
-    return line if len(line) <= longest else f"{line[:60]}… ({len(line)} characters)"
+    return line if len(line) <= longest else f"{line[:200]}… ({len(line)} characters)"
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
@@ -126,8 +126,7 @@ class CommitRaceError(RetryableError):
     """Others kept publishing first."""
 
     sentence = (
-        "{asset} {symbol} {month} is being written by others: "
-        "{attempts} attempts to publish were overtaken; try again"
+        "{asset} {symbol} {month} is being written by others: {attempts} attempts to publish were overtaken; try again"
     )
 
 
@@ -183,7 +182,7 @@ class FutureRangeError(RefusedError):
 class UnknownStrategyError(RefusedError):
     """No file of that name."""
 
-    sentence = "there is no strategy {name!r}{hint}; `coinhts strategy list` shows them all"
+    sentence = "there is no strategy {name!r} (`coinhts strategy list` shows them all){hint}"
 
 
 class BadParameterError(RefusedError):
@@ -201,7 +200,7 @@ class DiscoveryError(RefusedError):
 class UnknownSettingError(RefusedError):
     """A misspelt variable."""
 
-    sentence = "{name} is not a setting of coinhts{hint}; .env.example lists them all"
+    sentence = "{name} is not a setting of coinhts (.env.example lists them all){hint}"
 
 
 class BadSettingError(RefusedError):
@@ -225,10 +224,7 @@ class BadLineupError(RefusedError):
 class HomeUnusableError(RefusedError):
     """The data directory cannot be used."""
 
-    sentence = (
-        "the data directory {home} cannot be used ({reason}); "
-        "set COINHTS_HOME to a directory you may write to"
-    )
+    sentence = "the data directory {home} cannot be used ({reason}); set COINHTS_HOME to a directory you may write to"
 
 
 class VenueMismatchError(RefusedError):
@@ -268,19 +264,14 @@ class NotStoredError(RefusedError):
 class DamagedObjectError(RefusedError):
     """Bytes that are not the ones that were published."""
 
-    sentence = (
-        "{path} is damaged ({reason}); restore it from a backup, or remove its commit and backfill the month"
-    )
+    sentence = "{path} is damaged ({reason}); restore it from a backup, or remove its commit and backfill the month"
     exit_code = 2
 
 
 class EditedMigrationError(RefusedError):
     """An applied migration is no longer the file it was."""
 
-    sentence = (
-        "migration {name} was changed after it was applied; "
-        "restore the file, and write a new migration instead"
-    )
+    sentence = "migration {name} was changed after it was applied; restore the file, and write a new migration instead"
 
 
 class NewerLedgerError(RefusedError):
@@ -299,8 +290,7 @@ class AlreadyUpError(RefusedError):
     """A second `coinhts up` on the same home."""
 
     sentence = (
-        "coinhts is already up on {home} (process {pid}); "
-        "stop it first, or set COINHTS_HOME to another directory"
+        "coinhts is already up on {home} (process {pid}); stop it first, or set COINHTS_HOME to another directory"
     )
 
 

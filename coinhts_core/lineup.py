@@ -34,9 +34,7 @@ class Entry:
 
     @property
     def backtests_code(self) -> str:
-        return code_version(
-            self.source, core_file("backtests", "chain.py"), core_file("candles", "resample.py")
-        )
+        return code_version(self.source, core_file("backtests", "chain.py"), core_file("candles", "resample.py"))
 
     @property
     def terms(self) -> Terms:

@@ -99,7 +99,7 @@ def standing(lake: Lake, entry: Entry, registered: Registered) -> Standing:
     stored = lake.heads(f"backtests/{entry.name}", registered.symbol)
     listed = [day for day in stored if registered.is_listed_on(day)]
     rehearsal = Rehearsal(lake, entry, registered, max(listed, default=registered.anchor))
-    links = {day: rows.entry.data_version for day, rows in rehearsal.backtests(listed).items()}
+    links = rehearsal.links(listed)
     current: list[date] = []
     for day in rehearsal.days:
         if day not in stored or stored[day].data_version != links[day]:
@@ -111,9 +111,7 @@ def standing(lake: Lake, entry: Entry, registered: Registered) -> Standing:
     return Standing(entry.name, registered, tuple(current), rows, lagging, head, rehearsal.prices)
 
 
-def table(
-    standings: Iterable[Standing], fee_rate: float, window: tuple[date, date] | None = None
-) -> pl.DataFrame:
+def table(standings: Iterable[Standing], fee_rate: float, window: tuple[date, date] | None = None) -> pl.DataFrame:
     """One row a standing, over its own days or over one window for all."""
     rows = [of.figures(*(window or _span(of)), fee_rate) for of in standings]
     return PERFORMANCE.judge(pl.DataFrame(rows, schema_overrides=_FLOATS) if rows else PERFORMANCE.empty())

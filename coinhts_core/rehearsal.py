@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from coinhts_core.backtests.chain import BACKTESTS, NOT_LISTED, WAITING, first_link, next_link, stored_day
-from coinhts_core.backtests.engine import State, fold_day
+from coinhts_core.backtests.engine import DayFold, State, fold_day
 from coinhts_core.candles.frame import CANDLES, Bars
 from coinhts_core.candles.registry import Registered
 from coinhts_core.candles.resample import resample
@@ -47,6 +47,14 @@ class Decided:
     @property
     def entry(self) -> DayEntry:
         return self.stored.entry if isinstance(self.stored, DayRows) else self.stored
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What a day did to the account, and the link that makes it this day."""
+
+    link: str
+    fold: DayFold
 
 
 @dataclass(frozen=True)
@@ -81,12 +89,14 @@ class Rehearsal:
 
     def signals(self, days: Iterable[date]) -> dict[date, DayRows | DayEntry]:
         decided = self._decided
-        return {
-            day: decided[day].stored if day in decided else self._without_rows(SIGNALS, day) for day in days
-        }
+        return {day: decided[day].stored if day in decided else self._without_rows(SIGNALS, day) for day in days}
 
     def backtests(self, days: Iterable[date]) -> dict[date, DayRows]:
-        return {day: self._folded.get(day) or self._without_rows(BACKTESTS, day) for day in days}
+        return {day: self._backtest_of(day) for day in days}
+
+    def links(self, days: Iterable[date]) -> dict[date, str]:
+        """The data version each day's backtest should have now."""
+        return {day: self._folded[day].link if day in self._folded else self._without_link(day) for day in days}
 
     def signal_entries(self, days: Iterable[date]) -> dict[date, DayEntry]:
         rows = self.signals(days)
@@ -129,10 +139,7 @@ class Rehearsal:
         """What each day's decisions are expected to stand on; a bar of a week stands on its days."""
         collected, strategy, code = self._collected, self._entry.strategy, self._entry.signals_code
         days_a_bar = -(-strategy.timeframe.minutes // Timeframe.D1.minutes)
-        windows = (
-            window_start(collected.starts[: place + 1], strategy.warmup)
-            for place in range(len(collected.days))
-        )
+        windows = (window_start(collected.starts[: place + 1], strategy.warmup) for place in range(len(collected.days)))
         return {
             day: made_from(collected.hashes[max(start + 1 - days_a_bar, 0) : place + 1], strategy, code)
             for place, (day, start) in enumerate(zip(collected.days, windows, strict=True))
@@ -163,22 +170,30 @@ class Rehearsal:
         frame = decisions_frame(bars[rows], decisions)
         return Decided(decisions, DayRows.of(SIGNALS, frame, made_from=self._made_from[day]))
 
+    def _backtest_of(self, day: date) -> DayRows:
+        if day not in self._folded:
+            return self._without_rows(BACKTESTS, day)
+        folded = self._folded[day]
+        return DayRows.of(BACKTESTS, stored_day(day, folded.fold), data_version=folded.link)
+
     @cached_property
-    def _folded(self) -> dict[date, DayRows]:
+    def _folded(self) -> dict[date, Folded]:
         """Every day of the unbroken line, folded from the anchor."""
         entry, collected = self._entry, self._collected
         link = first_link(entry.name, self._registered.symbol, self._registered.anchor)
         state = State(entry.account.cash)
-        folded: dict[date, DayRows] = {}
+        folded: dict[date, Folded] = {}
         for day, rows in collected.rows.items():
             decided, rules = self._decided[day], rules_on(day)
             hashes = collected.entries[day].content_hash, decided.entry.content_hash
             link = next_link(link, *hashes, entry.terms, rules.as_facts())
             fold = fold_day(state, collected.bars[rows], decided.decisions, entry.account.costs(rules))
-            folded[day] = DayRows.of(BACKTESTS, stored_day(day, fold), data_version=link)
+            folded[day] = Folded(link, fold)
             state = fold.state
         return folded
 
     def _without_rows(self, schema: Schema, day: date) -> DayRows:
-        listed = self._registered.is_listed_on(day)
-        return DayRows.of(schema, schema.empty(), data_version=WAITING if listed else NOT_LISTED)
+        return DayRows.of(schema, schema.empty(), data_version=self._without_link(day))
+
+    def _without_link(self, day: date) -> str:
+        return WAITING if self._registered.is_listed_on(day) else NOT_LISTED

@@ -46,9 +46,7 @@ def _judged(decisions: Decisions, count: int) -> Decisions:
     """A copy of what the strategy said, which may be anybody's code."""
     sides = np.array(decisions)
     if sides.shape != (count,) or not np.isin(sides, (ENTER, LEAVE, NOTHING)).all():
-        raise BadFrameError(
-            schema=SIGNALS.name, column="side", reason=f"is not one of 1, -1, 0 for {count} bars"
-        )
+        raise BadFrameError(schema=SIGNALS.name, column="side", reason=f"is not one of 1, -1, 0 for {count} bars")
     return sides.astype(np.int8)
 
 

@@ -83,7 +83,8 @@ def wanted_symbols(installation: Installation, text: str | None) -> list[Registe
     active = {of.symbol: of for of in installation.rooms.active}
     if text is None:
         return list(active.values())
-    asked = [Market.parse(word) for word in text.split(",") if word.strip()]
+    words = [word for word in text.split(",") if word.strip()] or [text]
+    asked = [Market.parse(word) for word in words]
     for symbol in universe(installation.rooms.exchange, asked):
         if symbol not in active:
             raise NotFollowedError(symbol=symbol, followed=", ".join(active))

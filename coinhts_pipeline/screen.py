@@ -99,7 +99,7 @@ def demo(outcome: "Outcome") -> None:
 
 
 def figures(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Strategy x coin: what it made, how deep it fell, how often it traded, and what holding the coin would have made."""
+    """Strategy x coin: what it made, how deep it fell, how often it traded, and what holding would have made."""
     table(
         ["strategy", "coin", "return", "drawdown", "trades", "win rate", "buy & hold", "vs. it"],
         [

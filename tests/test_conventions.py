@@ -8,14 +8,17 @@ import ast
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {"coinhts_core": "tests/core", "coinhts_pipeline": "tests/pipeline"}
 PLACES = (*ROOMS, "tests", "dagster_home", "docker", ".ci", ".github")
 PAPERS = ("README.md", "README.ko.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "OPERATIONS.md", "CHANGELOG.md")
 
-DOORS = {"coinhts_core/strategies/__init__.py", "coinhts_core/exchanges/__init__.py"}
+DOORS = {f"coinhts_core/{room}/__init__.py" for room in ("strategies", "exchanges", "lake")}
 DISCOVERED = ("coinhts_core/strategies/", "coinhts_core/exchanges/", "coinhts_pipeline/defs/")
 LONGEST = 400
 MEANINGLESS = {"common", "handler", "handlers", "helper", "helpers", "manager", "misc", "service", "util", "utils"}
@@ -33,23 +36,23 @@ def test_files_are_short():
     """A file that needs scrolling for minutes holds more than one story."""
     lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in _files(".py", ".sql")}
     long = [f"{_shown(file)}: {length} lines" for file, length in lengths.items() if length > LONGEST]
-    assert not long, f"split it by noun, to at most {LONGEST} lines"
+    _nobody(long, f"split it by noun, to at most {LONGEST} lines")
 
 
 def test_names_mean_something():
     """Whatever could hold anything soon holds everything."""
     empty = [_shown(file) for file in _code() if MEANINGLESS & {file.stem, file.parent.name}]
-    assert not empty, "name the file after the noun of the domain it is about"
+    _nobody(empty, "name the file after the noun of the domain it is about")
 
 
 def test_packages_are_doors_or_a_sentence():
-    """Importing a package runs its `__init__`; only the two doors do more than say what the package is."""
+    """Importing a package runs its `__init__`; only the doors do more than say what the package is."""
     full = [
         _shown(file)
         for file in _code()
         if file.name == "__init__.py" and len(_tree(file).body) != 1 and _shown(file) not in DOORS
     ]
-    assert not full, "move the code to a file with a noun for a name, and leave the docstring"
+    _nobody(full, "move the code to a file with a noun for a name, and leave the docstring")
 
 
 def test_every_module_has_its_test():
@@ -59,7 +62,7 @@ def test_every_module_has_its_test():
         for file in _code()
         if file.name != "__init__.py" and not _shown(file).startswith(DISCOVERED) and not _test_of(file).exists()
     ]
-    assert not bare, "write the test the message names"
+    _nobody(bare, "write the test the message names")
 
 
 def test_every_test_has_its_module():
@@ -71,7 +74,7 @@ def test_every_test_has_its_module():
         for file in sorted((ROOT / mirror).rglob("test_*.py"))
         if file not in known
     ]
-    assert not orphans, "move it to where its module is: tests/core/lake/test_store.py, coinhts_core/lake/store.py"
+    _nobody(orphans, "move it to where its module is: tests/core/lake/test_store.py, coinhts_core/lake/store.py")
 
 
 def test_every_test_says_what_is_true():
@@ -83,7 +86,7 @@ def test_every_test_says_what_is_true():
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
         if not (ast.get_docstring(node) or "").endswith(".")
     ]
-    assert not silent, "give it a docstring of one sentence, with its full stop"
+    _nobody(silent, "give it a docstring of one sentence, with its full stop")
 
 
 def test_no_test_is_left_out():
@@ -92,32 +95,32 @@ def test_no_test_is_left_out():
         (file for file in _tests() if _shown(file) != MAY_LEAVE_OUT),
         lambda node: isinstance(node, ast.Attribute) and node.attr in LEAVES_OUT,
     )
-    assert not left_out, "make the test pass everywhere, or remove it with what it tests"
+    _nobody(left_out, "make the test pass everywhere, or remove it with what it tests")
 
 
 def test_nothing_opaque_is_imported():
     """What is stored stays readable by others, and reading it runs no code."""
     opaque = _found((*_code(), *_tests()), lambda node: bool(OPAQUE & set(_imported(node))))
-    assert not opaque, "store frames with coinhts_core.lake, facts as JSON"
+    _nobody(opaque, "store frames with coinhts_core.lake, facts as JSON")
 
 
 def test_only_the_clock_knows_the_time():
     """A room that is handed the time can be tested, and rehearsed, at any moment."""
     files = (file for file in _code() if _shown(file) != "coinhts_core/clock.py")
     watches = _found(files, lambda node: isinstance(node, ast.Attribute) and _ends(node) in CLOCKS)
-    assert not watches, "take the moment as an argument; at an entry point, ask coinhts_core.clock.now"
+    _nobody(watches, "take the moment as an argument; at an entry point, ask coinhts_core.clock.now")
 
 
 def test_statements_are_never_composed():
     """A statement made of pieces is one quotation mark away from being somebody else's."""
     composed = _found(_code(), _runs_composed_sql)
-    assert not composed, "write it to coinhts_core/ledger/queries and pass values as parameters"
+    _nobody(composed, "write it to coinhts_core/ledger/queries and pass values as parameters")
 
 
 def test_the_linters_laws_have_no_exceptions():
     """What is forbidden everywhere is not allowed by a comment or a setting."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
-    everywhere = [*settings["ignore"], *sum(settings["per-file-ignores"].values(), [])]
+    everywhere = [*settings["ignore"], *chain.from_iterable(settings["per-file-ignores"].values())]
     switched_off = [f"pyproject.toml: {code}" for code in everywhere if code.startswith(LAWS)]
     silenced = [
         f"{where}: {codes}"
@@ -125,13 +128,13 @@ def test_the_linters_laws_have_no_exceptions():
         if any(code.startswith(LAWS) for code in codes.split(","))
     ]
     assert settings["select"] == ["ALL"], "ruff checks everything that is not ignored by name"
-    assert not switched_off + silenced, "mend the code instead"
+    _nobody(switched_off + silenced, "mend the code instead")
 
 
 def test_every_exception_has_a_reason():
     """The next reader must be able to tell whether it still holds."""
     bare = [f"{where}: {codes}" for where, codes, reason in _noqa((*_code(), *_tests())) if not reason]
-    assert not bare, "write why behind it: `# noqa: S603 - our own program`"
+    _nobody(bare, "write why behind it: `# noqa: S603 - our own program`")
 
 
 def test_no_paper_names_a_path_that_is_gone():
@@ -142,7 +145,7 @@ def test_no_paper_names_a_path_that_is_gone():
         for path in _paths_in(paper.read_text(encoding="utf-8") if paper.exists() else "")
         if not (ROOT / path).exists()
     ]
-    assert not lost, "correct the path, or take the sentence out"
+    _nobody(lost, "correct the path, or take the sentence out")
 
 
 def test_no_file_knows_the_machine_it_was_written_on():
@@ -155,7 +158,12 @@ def test_no_file_knows_the_machine_it_was_written_on():
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1)
         if (found := homes.search(line))
     ]
-    assert not at_home, "name it relative to the repository, COINHTS_HOME or a temporary directory"
+    _nobody(at_home, "name it relative to the repository, COINHTS_HOME or a temporary directory")
+
+
+def _nobody(breaks_it: list[str], remedy: str) -> None:
+    if breaks_it:
+        pytest.fail("\n  ".join([f"{remedy}:", *breaks_it]), pytrace=False)
 
 
 def _files(*endings: str) -> list[Path]:

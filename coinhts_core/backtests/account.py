@@ -31,12 +31,8 @@ class Account(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cash: float = Field(
-        default=10_000_000.0, gt=0, le=1e15, allow_inf_nan=False, description="KRW at the start"
-    )
-    fee_rate: float | None = Field(
-        default=None, ge=0, lt=0.5, description="a side; by the rule book when not given"
-    )
+    cash: float = Field(default=10_000_000.0, gt=0, le=1e15, allow_inf_nan=False, description="KRW at the start")
+    fee_rate: float | None = Field(default=None, ge=0, lt=0.5, description="a side; by the rule book when not given")
     slippage_bps: float = Field(
         default=0.0, ge=0, le=1_000, allow_inf_nan=False, description="worse than the open, in 0.01 %"
     )

@@ -126,10 +126,10 @@ def _fold(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     filled = 0
     for bar in range(len(opens)):
         if pending > 0:
-            price = _on_tick(opens[bar] * (1.0 + slippage), tick_bounds, tick_sizes, True)  # noqa: FBT003
+            price = _on_tick(opens[bar] * (1.0 + slippage), tick_bounds, tick_sizes, upwards=True)
             bought = cash / (price * (1.0 + fee_rate))
             if len(tick_bounds):
-                bought = _whole(bought * _VOLUME_STEPS, False) / _VOLUME_STEPS  # noqa: FBT003
+                bought = _whole(bought * _VOLUME_STEPS, upwards=False) / _VOLUME_STEPS
             if bought > 0.0 and price * bought >= minimum:
                 fee = price * bought * fee_rate
                 cash = max(cash - price * bought - fee, 0.0)
@@ -137,7 +137,7 @@ def _fold(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
                 rows[filled] = (float(bar), 1.0, price, volume, fee)
                 filled += 1
         elif pending < 0:
-            price = _on_tick(opens[bar] * (1.0 - slippage), tick_bounds, tick_sizes, False)  # noqa: FBT003
+            price = _on_tick(opens[bar] * (1.0 - slippage), tick_bounds, tick_sizes, upwards=False)
             if price * volume >= minimum:
                 fee = price * volume * fee_rate
                 cash += price * volume - fee
@@ -153,7 +153,7 @@ def _fold(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
 
 
 @njit(cache=True)
-def _on_tick(price: float, bounds: Floats, sizes: Floats, upwards: bool) -> Any:  # noqa: FBT001
+def _on_tick(price: float, bounds: Floats, sizes: Floats, upwards: bool) -> Any:  # noqa: FBT001 - the compiler knows no other
     """The price on the grid; parts of a won are counted by their whole inverse, so the result is exact."""
     for bound, size in zip(bounds, sizes):  # noqa: B905 - the compiler knows no strict
         if price >= bound:
@@ -165,7 +165,7 @@ def _on_tick(price: float, bounds: Floats, sizes: Floats, upwards: bool) -> Any:
 
 
 @njit(cache=True)
-def _whole(steps: float, upwards: bool) -> Any:  # noqa: FBT001
+def _whole(steps: float, upwards: bool) -> Any:  # noqa: FBT001 - the compiler knows no other
     """Up or down to a whole step, unless it is one and only rounding hides it."""
     nearest = np.rint(steps)
     if abs(steps - nearest) <= _ROUNDING * steps:

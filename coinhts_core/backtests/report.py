@@ -46,10 +46,7 @@ def text_curve(values: Sequence[float], width: int = 60, height: int = 6) -> lis
     columns = [values[round(place * (len(values) - 1) / (width - 1))] for place in range(width)]
     low, high = min(columns), max(columns)
     levels = [round((value - low) / ((high - low) or 1.0) * (height * 8 - 1)) + 1 for value in columns]
-    return [
-        "".join(_BLOCKS[min(max(level - 8 * row, 0), 8)] for level in levels)
-        for row in reversed(range(height))
-    ]
+    return ["".join(_BLOCKS[min(max(level - 8 * row, 0), 8)] for level in levels) for row in reversed(range(height))]
 
 
 def percent(fraction: float | None) -> str:

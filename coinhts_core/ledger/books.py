@@ -41,9 +41,7 @@ def replace_days(ledger: Ledger, book: str, symbol: str, days: Mapping[date, Boo
         )
 
 
-def find_positions(
-    ledger: Ledger, book: str, symbols: Sequence[str], first: date, last: date
-) -> list[dict[str, Any]]:
+def find_positions(ledger: Ledger, book: str, symbols: Sequence[str], first: date, last: date) -> list[dict[str, Any]]:
     wanted = {"book": book, "symbols": [str(symbol) for symbol in symbols], "first": first, "last": last}
     with ledger.transaction() as connection:
         cursor = connection.execute(load_queries("positions")["find_positions"], wanted)

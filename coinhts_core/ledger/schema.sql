@@ -8,11 +8,9 @@ CREATE TABLE migrations (
 );
 
 -- NaN sorts above every number in PostgreSQL, infinity included: one bound refuses both.
-CREATE DOMAIN finite AS numeric
-    CONSTRAINT is_finite CHECK (value > '-Infinity' AND value < 'Infinity');
+CREATE DOMAIN finite AS numeric CONSTRAINT is_finite CHECK (value > '-Infinity' AND value < 'Infinity');
 
-CREATE DOMAIN market AS text
-    CONSTRAINT is_a_market_code CHECK (value ~ '^[A-Z]{2,6}-[A-Z0-9]{1,16}$');
+CREATE DOMAIN market AS text CONSTRAINT is_a_market_code CHECK (value ~ '^[A-Z]{2,6}-[A-Z0-9]{1,16}$');
 
 CREATE TABLE installation (
     name text PRIMARY KEY,

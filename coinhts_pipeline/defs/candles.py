@@ -21,7 +21,7 @@ from coinhts_core.lake.commits import DayEntry
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Market, Timeframe
-from coinhts_core.settings import Settings
+from coinhts_core.settings import Settings, read_settings
 from coinhts_pipeline.io_managers.blocks import Block, Whole, in_blocks
 from coinhts_pipeline.io_managers.lake import column_schema
 from coinhts_pipeline.partitions import SYMBOLS, days_by_symbol, symbol_days
@@ -114,12 +114,11 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         context: dg.AssetExecutionContext, house: House
     ) -> Iterator[dg.Output[Iterator[Block]] | dg.AssetCheckResult]:
         """The exchange's own daily bars, since the coin was listed: years of them in a few calls."""
-        newest: dict[str, str] = {}
-        yield in_blocks(_daily(house.rooms, [Market(key) for key in sorted(context.partition_keys)], newest))
-        behind = {symbol: last for symbol, last in newest.items() if last < str(last_complete_day(now()))}
+        behind: dict[str, str] = {}
+        yield in_blocks(_daily(house.rooms, [Market(key) for key in sorted(context.partition_keys)], behind))
         yield dg.AssetCheckResult(check_name="day_bars_are_fresh", passed=not behind, metadata=behind)
 
-    collect_day_candles = dg.define_asset_job("collect_day_candles", [_DAY], partitions_def=SYMBOLS)
+    collect_day_candles = dg.define_asset_job("collect_day_candles", [_DAY])
     refresh_markets = dg.define_asset_job("refresh_markets", ["markets"])
 
     @dg.schedule(
@@ -139,8 +138,10 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def collect_day_candles_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        """Day bars of every registered symbol (09:20 KST)."""
-        for symbol in context.instance.get_dynamic_partitions(SYMBOLS.name or ""):
+        """Day bars of every active symbol (09:20 KST)."""
+        with Rooms.open(read_settings()) as rooms:
+            symbols = [of.symbol for of in rooms.active]
+        for symbol in symbols:
             run_key = f"{symbol} {context.scheduled_execution_time.isoformat()}"
             yield dg.RunRequest(run_key=run_key, partition_key=symbol)
 
@@ -176,7 +177,7 @@ def _covered(rooms: Rooms, registered: Registered, days: list[date]) -> dict[dat
     return {day: stored[day] for day in days if day in stored and day not in missing}
 
 
-def _daily(rooms: Rooms, symbols: list[Market], newest: dict[str, str]) -> Iterator[Block]:
+def _daily(rooms: Rooms, symbols: list[Market], behind: dict[str, str]) -> Iterator[Block]:
     for symbol in symbols:
         registered, asked_at = rooms.symbols[symbol], now()
         last = min(last_complete_day(asked_at), registered.delisted_on or date.max)
@@ -184,4 +185,5 @@ def _daily(rooms: Rooms, symbols: list[Market], newest: dict[str, str]) -> Itera
         by_day = {opened_at.date(): bar for (opened_at,), bar in frame.group_by("opened_at", maintain_order=True)}
         judged = {day: judge_day(bar, symbol, day, Timeframe.D1, asked_at=asked_at) for day, bar in by_day.items()}
         yield Block(symbol, {day: DayRows.of(CANDLES, bar, asked_at=asked_at) for day, bar in judged.items()})
-        newest[str(symbol)] = str(max(judged, default=""))
+        if last not in judged:
+            behind[str(symbol)] = f"the last bar is of {max(judged, default='no day')}"

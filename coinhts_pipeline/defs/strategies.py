@@ -40,7 +40,6 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
     rehearse_days = dg.define_asset_job(
         REHEARSE_DAYS,
         dg.AssetSelection.keys(["candles", "minute"]) | rooms,
-        partitions_def=partitions,
         description="Candles to positions, for some symbols and days: the main job.",
     )
     return dg.Definitions(

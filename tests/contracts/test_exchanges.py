@@ -105,18 +105,14 @@ def test_an_unknown_market_is_refused(exchange, text):
         lambda code: exchange.days(code, DAYS[0], DAYS[1]),
     ]
     for ask in asked:
-        with pytest.raises(
-            UnknownMarketError, match=f"market {text} is not listed on {exchange.name}"
-        ) as refusal:
+        with pytest.raises(UnknownMarketError, match=f"market {text} is not listed on {exchange.name}") as refusal:
             ask(symbol)
         assert ("did you mean KRW-BTC?" in str(refusal.value)) == (text == "KRW-BTCC")
 
 
 def test_an_unknown_venue_is_refused_with_the_nearest():
     """The sentence names the setting, the choices and what was probably meant."""
-    with pytest.raises(
-        BadSettingError, match=r"COINHTS_EXCHANGE cannot be 'sampel': .*did you mean sample\?"
-    ):
+    with pytest.raises(BadSettingError, match=r"COINHTS_EXCHANGE cannot be 'sampel': .*did you mean sample\?"):
         open_exchange("sampel")
 
 
@@ -125,8 +121,7 @@ def test_the_sample_market_is_the_same_everywhere():
     sample = open_exchange("sample")
     assert CANDLES.content_hash(sample.minutes(BTC, date(2026, 1, 2))) == GOLDEN_DAY
     days = [
-        CANDLES.content_hash(sample.days(code, date(2025, 1, 1), date(2026, 12, 31)))
-        for code in ("KRW-XRP", "KRW-BTT")
+        CANDLES.content_hash(sample.days(code, date(2025, 1, 1), date(2026, 12, 31))) for code in ("KRW-XRP", "KRW-BTT")
     ]
     assert days == GOLDEN_YEARS
 
@@ -138,9 +133,7 @@ def test_a_fresh_process_sees_the_same_market():
         "from coinhts_core.candles.frame import CANDLES\n"
         "print(CANDLES.content_hash(open_exchange('sample').minutes('KRW-BTC', date(2026, 1, 2))))"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    ).stdout
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == GOLDEN_DAY
 
 
@@ -151,9 +144,7 @@ def test_the_sample_market_is_lively():
     days = {code: sample.days(Market(code), *span) for code in ("KRW-BTC", "KRW-ETH", "KRW-NEAR")}
     moves = {code: (bars["close"] / bars["open"]).log() for code, bars in days.items()}
     wild = moves["KRW-BTC"].abs()
-    together = pl.DataFrame(
-        {"wild": wild, "before": wild.shift(1), "btc": moves["KRW-BTC"], "eth": moves["KRW-ETH"]}
-    )
+    together = pl.DataFrame({"wild": wild, "before": wild.shift(1), "btc": moves["KRW-BTC"], "eth": moves["KRW-ETH"]})
     assert together.select(pl.corr("wild", "before")).item() > 0.1
     assert together.select(pl.corr("btc", "eth")).item() > 0.5
     ranges = days["KRW-BTC"].select(
@@ -161,9 +152,7 @@ def test_the_sample_market_is_lively():
     )
     assert ranges.filter("weekend")["width"].mean() < 0.8 * ranges.filter(~pl.col("weekend"))["width"].mean()
     month = [date(2026, 1, 1) + timedelta(days=offset) for offset in range(31)]
-    btc, near = (
-        pl.concat(sample.minutes(Market(code), day) for day in month) for code in ("KRW-BTC", "KRW-NEAR")
-    )
+    btc, near = (pl.concat(sample.minutes(Market(code), day) for day in month) for code in ("KRW-BTC", "KRW-NEAR"))
     assert 0.97 < btc.height / (31 * 1_440) < 0.998
     assert 0.55 < near.height / (31 * 1_440) < 0.85
     assert resample(near, Timeframe.M1, Timeframe.H1).height < 31 * 24

@@ -92,10 +92,7 @@ def test_hash_stays_what_it_was():
         MIXED.content_hash(frame_of(MIXED, values))
         == "940b1f962bb30d3562108b2f14819d7590d5a3b9a46d68515e9b00a7280bdba0"
     )
-    assert (
-        FIXED.content_hash(FIXED.empty())
-        == "6549dbfeb97d746bb45da7fa46c40a39b98b59b6cef55c020a3934c564d7e037"
-    )
+    assert FIXED.content_hash(FIXED.empty()) == "6549dbfeb97d746bb45da7fa46c40a39b98b59b6cef55c020a3934c564d7e037"
 
 
 @given(values=rows, shuffle=st.randoms(use_true_random=False), cut=st.integers(0, 12))
@@ -106,14 +103,11 @@ def test_only_values_count(values, shuffle, cut):
     shuffled = frame_of(MIXED, shuffle.sample(values, len(values)))
     assert MIXED.content_hash(shuffled) == expected
     assert (
-        MIXED.content_hash(frame.with_columns(asked=pl.lit(1)).select(reversed([*frame.columns, "asked"])))
-        == expected
+        MIXED.content_hash(frame.with_columns(asked=pl.lit(1)).select(reversed([*frame.columns, "asked"]))) == expected
     )
     assert MIXED.content_hash(pl.concat([frame[:cut], frame[cut:]], rechunk=False)) == expected
     priced = frame.select("opened_at", pl.col("price_krw").fill_null(0.0))
-    through_pandas = pl.from_pandas(
-        priced.to_pandas(), schema_overrides=None if values else dict(priced.schema)
-    )
+    through_pandas = pl.from_pandas(priced.to_pandas(), schema_overrides=None if values else dict(priced.schema))
     assert PRICE.content_hash(through_pandas) == PRICE.content_hash(priced)
 
 

@@ -7,14 +7,8 @@ from hypothesis import strategies as st
 from coinhts_core.hashes import canonical, digest
 
 facts = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text("ab원"),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3)
-    ),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("ab원"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3),
     max_leaves=8,
 )
 
@@ -36,9 +30,7 @@ def test_order_of_keys_is_no_fact(fact):
 
 def test_facts_do_not_run_into_each_other():
     """Where one fact ends and the next begins is part of the identity."""
-    assert (
-        len({digest("ab", "c"), digest("a", "bc"), digest("abc"), digest(["ab", "c"]), digest("1", 1)}) == 5
-    )
+    assert len({digest("ab", "c"), digest("a", "bc"), digest("abc"), digest(["ab", "c"]), digest("1", 1)}) == 5
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -11,11 +11,11 @@ VALUES (
     %(symbol)s, %(timeframe)s, %(day)s, %(answer)s, %(row_count)s, %(content_hash)s, %(asked_at)s, %(reason)s
 )
 ON CONFLICT (symbol, timeframe, day) DO UPDATE
-SET
-    answer = excluded.answer,
-    row_count = excluded.row_count,
-    content_hash = excluded.content_hash,
-    asked_at = excluded.asked_at,
-    reason = excluded.reason
-WHERE coverage.asked_at <= excluded.asked_at
+    SET
+        answer = excluded.answer,
+        row_count = excluded.row_count,
+        content_hash = excluded.content_hash,
+        asked_at = excluded.asked_at,
+        reason = excluded.reason
+    WHERE coverage.asked_at <= excluded.asked_at
     AND (excluded.answer = 'complete' OR coverage.answer <> 'complete');

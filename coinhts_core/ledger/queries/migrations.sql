@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS migrations (
 
 -- name: find_applied_migrations
 -- What this ledger has been through, in order.
-SELECT number, name, checksum, applied_at FROM migrations ORDER BY number;
+SELECT number, name, checksum, applied_at FROM migrations
+ORDER BY number;
 
 -- name: record_migration
 -- In the transaction of the migration itself, so that neither exists without the other.
@@ -19,4 +20,5 @@ INSERT INTO migrations (number, name, checksum) VALUES (%(number)s, %(name)s, %(
 
 -- name: forget_migration
 -- In the transaction that takes the migration back.
-DELETE FROM migrations WHERE number = %(number)s;
+DELETE FROM migrations
+WHERE number = %(number)s;

@@ -6,11 +6,11 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(book)s || '|' || %(symbol)s, 0))
 -- The days about to be written again.
 WITH forgotten AS (
     DELETE FROM positions
-    WHERE book = %(book)s AND symbol = %(symbol)s AND day = ANY(%(days)s)
+    WHERE book = %(book)s AND symbol = %(symbol)s AND day = any(%(days)s)
 )
 
 DELETE FROM position_days
-WHERE book = %(book)s AND symbol = %(symbol)s AND day = ANY(%(days)s);
+WHERE book = %(book)s AND symbol = %(symbol)s AND day = any(%(days)s);
 
 -- name: copy_days
 -- The days of a book that have been worked out, also those without a position.
@@ -29,7 +29,7 @@ SELECT
     symbol, day, position, opened_at, entry_price_krw, volume_base, entry_fee_krw,
     closed_at, exit_price_krw, exit_fee_krw, mark_price_krw, profit_krw, chain_id
 FROM positions
-WHERE book = %(book)s AND symbol = ANY(%(symbols)s) AND day BETWEEN %(first)s AND %(last)s
+WHERE book = %(book)s AND symbol = any(%(symbols)s) AND day BETWEEN %(first)s AND %(last)s
 ORDER BY symbol, day, position;
 
 -- name: find_position_days

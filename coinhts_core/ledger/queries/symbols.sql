@@ -8,11 +8,11 @@ ORDER BY registered_at, symbol;
 -- Symbols that the settings no longer name stay readable and are skipped by schedules.
 UPDATE symbols
 SET is_active = FALSE
-WHERE is_active AND symbol <> ALL(%(symbols)s);
+WHERE is_active AND symbol <> all(%(symbols)s);
 
 -- name: register_symbol
 -- A symbol named for the first time, or again, or with another anchor.
 INSERT INTO symbols (symbol, first_day, anchor, delisted_on, is_active)
 VALUES (%(symbol)s, %(first_day)s, %(anchor)s, %(delisted_on)s, TRUE)
 ON CONFLICT (symbol) DO UPDATE
-SET anchor = excluded.anchor, delisted_on = excluded.delisted_on, is_active = TRUE;
+    SET anchor = excluded.anchor, delisted_on = excluded.delisted_on, is_active = TRUE;

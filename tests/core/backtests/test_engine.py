@@ -122,7 +122,7 @@ def near(exact):
     return pytest.approx(float(exact), rel=1e-9, abs=1e-4)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(walks(), accounts)
 def test_the_compiled_fold_agrees_with_the_slow_one(days, account):
     """Same fills at the same prices; volumes, fees, cash, equity and worst equity to a billionth."""
@@ -144,7 +144,7 @@ def test_the_compiled_fold_agrees_with_the_slow_one(days, account):
             assert slow.pending == fold.state.pending
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(walks(), accounts)
 def test_day_by_day_is_the_same_as_all_at_once(days, account):
     """A day costs a day: the state handed over is all there is, to the last bit."""
@@ -157,7 +157,7 @@ def test_day_by_day_is_the_same_as_all_at_once(days, account):
     assert list(whole.fills) == daily
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(walks(), accounts)
 def test_fills_conserve_money(days, account):
     """Cash is the start, less what was bought, plus what was sold, less every fee; nothing is ever borrowed."""
@@ -270,5 +270,5 @@ def test_the_compiled_tick_is_the_rule_books():
     assert len(prices) > 2_000
     for price in prices:
         exact = Decimal(float(price)) if price != Decimal(repr(float(price))) else price
-        assert _on_tick(float(price), bounds, sizes, True) == float(RULES.round_up(exact)), price
-        assert _on_tick(float(price), bounds, sizes, False) == float(RULES.round_down(exact)), price
+        assert _on_tick(float(price), bounds, sizes, upwards=True) == float(RULES.round_up(exact)), price
+        assert _on_tick(float(price), bounds, sizes, upwards=False) == float(RULES.round_down(exact)), price

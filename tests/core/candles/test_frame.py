@@ -130,9 +130,7 @@ def test_chunked_frames_make_the_same_bars():
     """A frame put together from days is read like one piece."""
     halves = pl.concat([frame()[:2], frame()[2:]], rechunk=False)
     whole = Bars.from_frame(frame(), Timeframe.M1)
-    for ours, expected in zip(
-        vars(Bars.from_frame(halves, Timeframe.M1)).values(), vars(whole).values(), strict=True
-    ):
+    for ours, expected in zip(vars(Bars.from_frame(halves, Timeframe.M1)).values(), vars(whole).values(), strict=True):
         assert np.array_equal(ours, expected)
         assert not ours.flags.writeable
 

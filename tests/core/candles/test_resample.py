@@ -31,9 +31,7 @@ def candles(rows):
         )
         for at, price, wick, volume, turnover in sorted(rows)
     ]
-    return (
-        CANDLES.judge(pl.DataFrame(built, schema=CANDLES.names, orient="row")) if built else CANDLES.empty()
-    )
+    return CANDLES.judge(pl.DataFrame(built, schema=CANDLES.names, orient="row")) if built else CANDLES.empty()
 
 
 minutes = st.lists(
@@ -66,9 +64,7 @@ def test_pandas_agrees(target):
     frame = pl.concat(open_exchange("sample").minutes(Market("KRW-STMX"), day) for day in days)
     rule = "W-MON" if target == Timeframe.W1 else f"{target[:-1]}{_PANDAS[target[-1]]}"
     windows = (
-        pd.DataFrame(frame.to_dict(as_series=False))
-        .set_index("opened_at")
-        .resample(rule, closed="left", label="left")
+        pd.DataFrame(frame.to_dict(as_series=False)).set_index("opened_at").resample(rule, closed="left", label="left")
     )
     expected = windows.agg(
         {
@@ -126,9 +122,7 @@ def test_the_cheapest_coins_do_not_overflow():
 )
 def test_what_does_not_fit_is_refused(source, target):
     """Finer bars cannot be invented, and uneven ones would cut bars in two."""
-    with pytest.raises(
-        RefusedError, match=f"bars of {source} cannot make bars of {target}; choose one of {source}"
-    ):
+    with pytest.raises(RefusedError, match=f"bars of {source} cannot make bars of {target}; choose one of {source}"):
         resample(CANDLES.empty(), source, target)
 
 

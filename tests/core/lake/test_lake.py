@@ -41,9 +41,7 @@ def test_days_come_back_sorted_with_their_entries(lake, bars):
     stored = lake.read_with_entries("bars", BTC, FIRST, february)
     assert stored.rows["close"].to_list() == [1, 2, 3, 7, 8]
     assert stored.rows.columns == ["day", "opened_at", "close"]
-    assert (
-        stored.entries == lake.heads("bars", BTC) == {day: rows.entry for day, rows in sorted(days.items())}
-    )
+    assert stored.entries == lake.heads("bars", BTC) == {day: rows.entry for day, rows in sorted(days.items())}
     assert list(stored.entries) == list(lake.heads("bars", BTC)) == [FIRST, SECOND, february]
 
 
@@ -57,9 +55,7 @@ def test_ranges_give_only_their_days(lake, bars, closes):
     assert closes(lake, FIRST, SECOND) == {FIRST: [1]}
     quiet = lake.read("bars", BTC, SECOND, THIRD, ["close"])
     assert (quiet.height, quiet.columns) == (0, ["day", "close"])
-    with pytest.raises(
-        NotStoredError, match="nothing is stored for bars KRW-BTC in 2026-01-03 to 2026-01-31"
-    ):
+    with pytest.raises(NotStoredError, match="nothing is stored for bars KRW-BTC in 2026-01-03 to 2026-01-31"):
         lake.read("bars", BTC, THIRD, date(2026, 1, 31))
     with pytest.raises(NotStoredError):
         lake.read("bars", Market("KRW-ETH"), *YEAR)

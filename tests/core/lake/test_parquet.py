@@ -44,10 +44,7 @@ def test_pages_are_compressed_and_carry_checksums():
         column = columns.column(index)
         assert column.compression == "ZSTD"
         last_byte = (
-            column.data_page_offset
-            + column.total_compressed_size
-            - 1
-            - (column.data_page_offset - first_page(column))
+            column.data_page_offset + column.total_compressed_size - 1 - (column.data_page_offset - first_page(column))
         )
         damaged = bytearray(content)
         damaged[last_byte] ^= 1

@@ -58,9 +58,7 @@ def test_content_is_durable_before_it_has_a_name(store, monkeypatch, tmp_path):
 
 def recorded(call, name, calls):
     def wrapper(target, *arguments, **options):
-        path = (
-            str(Path(f"/proc/self/fd/{target}").readlink()) if isinstance(target, int) else os.fspath(target)
-        )
+        path = str(Path(f"/proc/self/fd/{target}").readlink()) if isinstance(target, int) else os.fspath(target)
         calls.append((name, path))
         return call(target, *arguments, **options)
 

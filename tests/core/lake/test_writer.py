@@ -56,9 +56,7 @@ def test_same_days_again_write_nothing(lake, bars, files):
 
 def test_same_rows_with_a_new_identity_write_no_object(lake, bars, files):
     """A day recomputed to the same rows, or asked for again, gets a commit that names the object there is."""
-    lake.publish(
-        "bars", BTC, {FIRST: bars(FIRST, 1, made_from="old"), SECOND: bars(SECOND, 2, asked_at=asked(1))}
-    )
+    lake.publish("bars", BTC, {FIRST: bars(FIRST, 1, made_from="old"), SECOND: bars(SECOND, 2, asked_at=asked(1))})
     lake.publish(
         "bars",
         BTC,
@@ -75,12 +73,8 @@ def test_same_rows_with_a_new_identity_write_no_object(lake, bars, files):
 
 def test_earlier_answers_do_not_replace_later_ones(lake, bars, closes):
     """In a merge the answer that was asked for later stays, rows and entry together."""
-    lake.publish(
-        "bars", BTC, {FIRST: bars(FIRST, 2, 2, asked_at=asked(2)), SECOND: bars(SECOND, 2, asked_at=asked(2))}
-    )
-    lake.publish(
-        "bars", BTC, {FIRST: bars(FIRST, 1, asked_at=asked(1)), SECOND: bars(SECOND, 3, asked_at=asked(3))}
-    )
+    lake.publish("bars", BTC, {FIRST: bars(FIRST, 2, 2, asked_at=asked(2)), SECOND: bars(SECOND, 2, asked_at=asked(2))})
+    lake.publish("bars", BTC, {FIRST: bars(FIRST, 1, asked_at=asked(1)), SECOND: bars(SECOND, 3, asked_at=asked(3))})
     assert closes(lake) == {FIRST: [2, 2], SECOND: [3]}
     assert lake.heads("bars", BTC)[FIRST].rows == 2
 
@@ -89,9 +83,7 @@ def test_other_columns_need_a_migration(lake, bars):
     """Days of another schema version share no object with those that stay; replacing all of them may."""
     wider = Schema("bar", 2, (*bars(FIRST).schema.columns, Column("volume", "float", nullable=True)))
     lake.publish("bars", BTC, {FIRST: bars(FIRST, 1)})
-    new = {
-        day: DayRows.of(wider, bars(day, 5).frame.with_columns(volume=pl.lit(1.0))) for day in (FIRST, SECOND)
-    }
+    new = {day: DayRows.of(wider, bars(day, 5).frame.with_columns(volume=pl.lit(1.0))) for day in (FIRST, SECOND)}
     with pytest.raises(RefusedError, match="migration"):
         lake.publish("bars", BTC, {SECOND: new[SECOND]})
     with pytest.raises(RefusedError, match="cannot share one object"):
@@ -126,9 +118,7 @@ def test_commit_at_a_swept_number_is_merged_again(lake, bars, monkeypatch, files
     lake.publish("bars", BTC, {FIRST: bars(FIRST, 1)})
     other = Lake.open(lake._store.full_name(""))
     create = lake._journal.create
-    overtakers = iter(
-        [{day: bars(day, day.day)} for day in (date(2026, 1, 10), date(2026, 1, 11), date(2026, 1, 12))]
-    )
+    overtakers = iter([{day: bars(day, day.day)} for day in (date(2026, 1, 10), date(2026, 1, 11), date(2026, 1, 12))])
 
     def overtaken(folder: Folder, commit: Commit) -> bool:
         for days in overtakers:
@@ -156,9 +146,7 @@ def test_own_marker_met_again_is_a_win(lake, bars, monkeypatch, closes):
 def test_endless_race_ends_in_a_word(lake, bars, monkeypatch, files):
     """A writer that is always overtaken gives up with an error that says so, and leaves nothing behind."""
     monkeypatch.setattr(lake._journal, "create", lambda *_: False)
-    with pytest.raises(
-        CommitRaceError, match="bars KRW-BTC 2026-01 is being written by others: 100 attempts"
-    ):
+    with pytest.raises(CommitRaceError, match="bars KRW-BTC 2026-01 is being written by others: 100 attempts"):
         lake.publish("bars", BTC, {FIRST: bars(FIRST, 1)})
     assert files() == []
 
@@ -238,7 +226,5 @@ def test_killed_writer_leaves_old_or_new(tmp_path, lake, bars, closes):
         if writer.returncode == 0:
             break
     assert outcomes == [(-9, True)] * 6 + [(-9, False)] * 2 + [(0, False)]
-    leftovers = sorted(
-        path.suffix for path in tmp_path.rglob("*") if path.suffix not in (".json", ".parquet", "")
-    )
+    leftovers = sorted(path.suffix for path in tmp_path.rglob("*") if path.suffix not in (".json", ".parquet", ""))
     assert leftovers == [".unfinished"] * 6

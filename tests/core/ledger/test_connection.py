@@ -29,9 +29,7 @@ def test_every_connection_has_the_sessions_manners(ledger):
         "idle_in_transaction_session_timeout": "30s",
     }
     with ledger.transaction() as connection:
-        found = {
-            name: connection.execute("SELECT current_setting(%s)", [name]).fetchone()[0] for name in wanted
-        }
+        found = {name: connection.execute("SELECT current_setting(%s)", [name]).fetchone()[0] for name in wanted}
     assert found == wanted
 
 

@@ -41,9 +41,7 @@ def folder(tmp_path):
     """Two small migrations of our own."""
     (tmp_path / "0001_create_one.sql").write_text("CREATE TABLE one (number int);")
     (tmp_path / "0001_create_one.down.sql").write_text("DROP TABLE one;")
-    (tmp_path / "0002_create_two.sql").write_text(
-        "CREATE TABLE two (number int); INSERT INTO two VALUES (2);"
-    )
+    (tmp_path / "0002_create_two.sql").write_text("CREATE TABLE two (number int); INSERT INTO two VALUES (2);")
     (tmp_path / "0002_create_two.down.sql").write_text("DROP TABLE two;")
     return tmp_path
 
@@ -104,9 +102,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty_ledger, folder):
 
 
 @pytest.mark.parametrize("change", ["edited", "renamed", "removed"])
-@pytest.mark.parametrize(
-    "verb", [migrate, status, lambda ledger, folder: rollback(ledger, to=0, folder=folder)]
-)
+@pytest.mark.parametrize("verb", [migrate, status, lambda ledger, folder: rollback(ledger, to=0, folder=folder)])
 def test_an_applied_migration_is_history(empty_ledger, folder, change, verb):
     """Changing its file in any way is refused by name, before anything happens."""
     migrate(empty_ledger, folder)
@@ -155,10 +151,7 @@ _POSITION = {
 
 
 _NOT_FINITE = [
-    (column, value)
-    for column in _POSITION
-    if column.endswith(("_krw", "_base"))
-    for value in ("NaN", "inf", "-inf")
+    (column, value) for column in _POSITION if column.endswith(("_krw", "_base")) for value in ("NaN", "inf", "-inf")
 ]
 _IMPOSSIBLE = [
     *_NOT_FINITE,

@@ -41,9 +41,7 @@ def test_a_private_directory_is_made_for_its_account_only(place):
     assert place.private_directory(place.socket_directory) == place.socket_directory
 
 
-@pytest.mark.parametrize(
-    "fault", ["open to others", "a link", "a file", *(["somebody else's"] if IS_ROOT else [])]
-)
+@pytest.mark.parametrize("fault", ["open to others", "a link", "a file", *(["somebody else's"] if IS_ROOT else [])])
 def test_a_directory_prepared_by_somebody_else_is_refused(place, fault):
     """Anybody may write where sockets lie: what is found there is judged, never trusted or repaired."""
     directory = place.socket_directory
@@ -70,9 +68,7 @@ def test_a_home_that_cannot_be_made_is_refused_in_one_sentence(tmp_path):
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root's home names a place elsewhere")
-@pytest.mark.parametrize(
-    "named", ["/etc", "/var/lib/coinhts/..", "/var/lib/coinhts/../coinhts/0123456789abcdef", ""]
-)
+@pytest.mark.parametrize("named", ["/etc", "/var/lib/coinhts/..", "/var/lib/coinhts/../coinhts/0123456789abcdef", ""])
 def test_a_home_that_names_a_strange_place_is_refused(tmp_path, named):
     """Root never works in a directory only because a file says so."""
     (tmp_path / "postgres.path").write_text(named)

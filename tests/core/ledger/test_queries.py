@@ -19,9 +19,7 @@ def test_every_statement_of_a_file_has_a_name_and_a_sentence(noun):
     for name, statement in load_queries(noun).items():
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", name), name
         assert statement.endswith(";"), name
-        assert re.search(rf"^-- name: {name}\n(--.*\n)*--.*\.\n(?!--)", text, re.MULTILINE), (
-            f"{name}: one sentence"
-        )
+        assert re.search(rf"^-- name: {name}\n(--.*\n)*--.*\.\n(?!--)", text, re.MULTILINE), f"{name}: one sentence"
 
 
 @pytest.mark.parametrize("noun", NOUNS)

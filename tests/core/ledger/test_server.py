@@ -20,13 +20,9 @@ def test_the_server_is_durable_private_and_in_utc(postgres):
         "unix_socket_permissions": "0700",
     }
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        found = {
-            name: connection.execute("SELECT current_setting(%s)", [name]).fetchone()[0] for name in wanted
-        }
+        found = {name: connection.execute("SELECT current_setting(%s)", [name]).fetchone()[0] for name in wanted}
         assert found == wanted
-        durable = (
-            "SELECT source FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes')"
-        )
+        durable = "SELECT source FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes')"
         assert connection.execute(durable).fetchall() == [("command line",)] * 3
     assert postgres.socket_directory.stat().st_mode & 0o777 == 0o700
     assert len(str(postgres.socket_directory)) <= 80

@@ -1,0 +1,110 @@
+import ast
+import inspect
+import pickle
+import re
+from string import Formatter
+
+import pytest
+
+from coinhts_core import errors
+from coinhts_core.errors import (
+    BadMarketError,
+    BadSettingError,
+    CoinhtsError,
+    RefusedError,
+    RetryableError,
+    UnknownMarketError,
+    clipped,
+    nearest,
+    worded,
+)
+
+CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, CoinhtsError)]
+BRANCHES = {CoinhtsError, RetryableError, RefusedError}
+
+
+def facts_of(kind):
+    names = {name for _, name, _, _ in Formatter().parse(kind.sentence) if name}
+    return {name: f"<{name} {{0}}>" for name in names}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_refusal_is_one_sentence_with_its_facts(kind):
+    """No brace is left unfilled, no fact unsaid, and a fact's own braces are only text."""
+    facts = facts_of(kind)
+    error = kind(**facts)
+    assert all(fact in str(error) for fact in facts.values())
+    assert not re.search(r"\{(?!0\})|(?<!\{0)\}", str(error))
+    assert "\n" not in str(error)
+    assert not str(error).endswith(".")
+    assert {name: getattr(error, name) for name in facts} == facts
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_refusal_crosses_processes(kind):
+    """A run's failure arrives as what it was."""
+    error = kind(**facts_of(kind))
+    arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert (type(arrived), str(arrived), arrived.facts) == (kind, str(error), error.facts)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_refusal_says_what_it_is_and_whose_turn_it_is(kind):
+    """A docstring, an exit code, and one of the two branches."""
+    assert kind.__dict__.get("__doc__")
+    assert kind.exit_code in {1, 2, 3}
+    assert kind is CoinhtsError or issubclass(kind, RetryableError) != issubclass(kind, RefusedError)
+
+
+def test_the_drawn_tree_is_the_tree():
+    """The picture at the top of the file shows every class under its parent, in the order of the file."""
+    drawn = re.findall(r"^ {4}([│ ├└─]*)(\w+Error)\b", errors.__doc__, re.MULTILINE)
+    depths = {name: len(branch) // 4 for branch, name in drawn}
+    assert depths == {kind.__name__: len(kind.__mro__) - len(CoinhtsError.__mro__) for kind in CLASSES}
+    written = [node.name for node in ast.parse(inspect.getsource(errors)).body if isinstance(node, ast.ClassDef)]
+    parents = {kind.__name__: kind.__base__.__name__ for kind in CLASSES}
+    for parent in ("RetryableError", "RefusedError"):
+        assert [name for name in depths if parents[name] == parent] == [
+            name for name in written if parents[name] == parent
+        ]
+
+
+def test_a_refusal_wants_exactly_its_facts():
+    """A forgotten or invented fact shows at once, not in front of a person."""
+    with pytest.raises(TypeError, match="BadMarketError is built with exactly its facts; check: text"):
+        BadMarketError()
+    with pytest.raises(TypeError, match="check: venue"):
+        BadMarketError(text="x", venue="upbit")
+    with pytest.raises(AttributeError):
+        _ = BadMarketError(text="x").venue
+
+
+@pytest.mark.parametrize("hostile", ["x" * 10_000, "a\nb\0c\x1b[31m", "{text}{0}", "\ud800", "../../etc"])
+def test_hostile_facts_stay_one_short_line(hostile):
+    """Whatever was typed, the sentence can be printed."""
+    sentence = str(BadSettingError(name="COINHTS_X", value=hostile, reason=hostile))
+    assert sentence.isprintable()
+    assert len(sentence) < 700
+    sentence.encode()
+
+
+def test_long_facts_are_cut_with_their_length():
+    """The start is enough to recognise them by."""
+    assert clipped("y" * 301) == "y" * 200 + "… (301 characters)"
+    assert clipped("y" * 300) == "y" * 300
+
+
+def test_what_was_meant_is_suggested():
+    """The nearest choice, or silence."""
+    refusal = UnknownMarketError(symbol="KRW-DOGG", venue="upbit", hint=nearest("KRW-DOGG", ["KRW-BTC", "KRW-DOGE"]))
+    assert str(refusal) == "market KRW-DOGG is not listed on upbit; did you mean KRW-DOGE?"
+    assert nearest("zzz", ["KRW-BTC"]) == nearest("x" * 10_000, ["KRW-BTC"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "middle"),
+    [("Input should be 1", "input should be 1"), ("Value error, fast is slow", "fast is slow"), ("", "")],
+)
+def test_pydantics_sentences_fit_into_ours(message, middle):
+    """Without its prefix, beginning in lower case."""
+    assert worded(message) == middle

@@ -1,0 +1,200 @@
+import json
+from datetime import date, timedelta
+from random import Random
+
+import pytest
+
+from coinhts_core.backtests.account import Account
+from coinhts_core.backtests.chain import NOT_LISTED, WAITING, first_link, next_link
+from coinhts_core.backtests.engine import State
+from coinhts_core.lake.commits import DayEntry
+from coinhts_core.lake.writer import DayRows
+from coinhts_core.markets import Timeframe
+from coinhts_core.rehearsal import MINUTES
+from coinhts_core.rules import rules_on
+from coinhts_core.signals import SIGNALS
+
+WORDS = {WAITING, NOT_LISTED}
+
+
+def versions(entries):
+    return [entry.data_version for entry in entries.values()]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_order_gives_what_one_pass_gives(desk, one_pass, seed):
+    """Day by day, shuffled, some of them twice: the same rows, marks and versions."""
+    desk.collect(desk.days)
+    days = desk.days + desk.days[:3]
+    Random(seed).shuffle(days)  # noqa: S311 - a shuffle, not a secret
+    for day in days:
+        desk.run([day])
+    assert desk.outcome() == one_pass(desk.days)
+
+
+def test_pieces_give_what_one_pass_gives(desk, one_pass):
+    """Ranges that overlap, and steps that are not in step."""
+    desk.collect(desk.days)
+    desk.fold(desk.days[2:5])
+    desk.decide(desk.days[:4])
+    desk.run(desk.days[3:])
+    desk.run(desk.days[:4])
+    assert desk.outcome() == one_pass(desk.days)
+
+
+def test_candles_in_any_order_end_with_the_same(desk, one_pass):
+    """A day whose chain lacks a day waits, and is completed once that day is there."""
+    for day in reversed(desk.days):
+        desk.collect([day])
+        desk.run([day])
+    assert versions(desk.stored("backtests")) == [desk.stored("backtests")[desk.days[0]].data_version] + [WAITING] * 7
+    desk.run(desk.days)
+    assert desk.outcome() == one_pass(desk.days)
+
+
+def test_a_missing_day_makes_all_later_days_wait(desk):
+    """They are materialised empty; the days before it are complete."""
+    desk.collect([*desk.days[:3], *desk.days[4:]])
+    desk.run(desk.days)
+    for room in ("signals", "backtests"):
+        entries = list(desk.stored(room).values())
+        assert not WORDS & set(versions(dict(enumerate(entries[:3]))))
+        assert {(entry.data_version, entry.rows, entry.made_from) for entry in entries[3:]} == {(WAITING, 0, None)}
+    assert desk.rehearsal().days == desk.days[:3]
+
+
+def test_the_chain_is_the_formula(desk):
+    """Each stored version is the link worked out from hashes, terms and rules alone."""
+    desk.collect(desk.days)
+    desk.run(desk.days)
+    link = first_link("sma_cross", "KRW-BTC", desk.registered.anchor)
+    candles = desk.lake.heads(MINUTES, desk.registered.symbol)
+    for day in desk.days:
+        hashes = candles[day].content_hash, desk.stored("signals")[day].content_hash
+        link = next_link(link, *hashes, desk.entry.terms, rules_on(day).as_facts())
+        assert desk.stored("backtests")[day].data_version == link
+
+
+def test_a_days_state_is_handed_to_the_next(desk):
+    """Equity opens where it closed, and something was traded."""
+    desk.collect(desk.days)
+    desk.run(desk.days)
+    rows = desk.lake.read("backtests/sma_cross", desk.registered.symbol, desk.days[0], desk.days[-1])
+    assert rows["equity_open_krw"].to_list() == [1e7, *rows["equity_close_krw"][:-1]]
+    assert sum(len(json.loads(fills)) for fills in rows["fills"]) > 4
+    states = [State.from_facts(json.loads(state)) for state in rows["state"]]
+    assert [state.equity_krw for state in states] == rows["equity_close_krw"].to_list()
+
+
+@pytest.mark.parametrize("made_from", [None, "0" * 64])
+def test_decisions_made_from_something_else_are_not_used(desk, one_pass, made_from):
+    """A stored day is a cache: whatever it says, another mark makes it void."""
+    desk.collect(desk.days)
+    desk.decide(desk.days)
+    day = desk.days[4]
+    lie = desk.lake.read("signals/sma_cross", desk.registered.symbol, day, day).drop("day")
+    lie = lie.with_columns(side=lie["side"] * 0 + 1)
+    desk.lake.publish("signals/sma_cross", desk.registered.symbol, {day: DayRows.of(SIGNALS, lie, made_from=made_from)})
+    desk.fold(desk.days)
+    assert desk.stored("backtests") == one_pass(desk.days)[1]
+    desk.decide(desk.days)
+    assert desk.outcome() == one_pass(desk.days)
+
+
+def test_decisions_made_from_the_same_are_not_made_again(desk):
+    """The lake's own entry is handed back; only what is new has rows to write."""
+    desk.collect(desk.days)
+    desk.decide(desk.days[2:5])
+    found = desk.rehearsal().signals(desk.days)
+    assert [day for day, of in found.items() if isinstance(of, DayEntry)] == desk.days[2:5]
+    assert desk.rehearsal().signal_entries(desk.days)[desk.days[3]] == desk.stored("signals")[desk.days[3]]
+
+
+@pytest.mark.parametrize(
+    "change", [{"fast": 3, "slow": 5}, {"fast": 2, "slow": 5, "account": Account(cash=5e6)}], ids=["knob", "account"]
+)
+def test_another_knob_or_account_is_another_chain(desk, one_pass, change):
+    """Nothing stored for one is used for the other, and nothing stored before matters."""
+    desk.collect(desk.days)
+    desk.run(desk.days)
+    before = versions(desk.stored("backtests"))
+    desk.entry = desk.entry_of(**change)
+    desk.run(desk.days)
+    assert not set(before) & set(versions(desk.stored("backtests")))
+    assert desk.outcome() == one_pass(desk.days, entry=desk.entry)
+
+
+def test_a_repaired_day_changes_the_days_that_saw_it(desk, one_pass):
+    """Decisions as far as the window reaches, the chain from there to its end."""
+    desk.collect(desk.days)
+    desk.collect([desk.days[3]], asked_at=None, cut=100)
+    desk.run(desk.days)
+    damaged = desk.outcome()
+    desk.collect([desk.days[3]], asked_at=None)
+    desk.run(desk.days)
+    repaired = desk.outcome()
+    assert repaired == one_pass(desk.days)
+    changed = [[day for day in desk.days if was[day] != now[day]] for was, now in zip(damaged, repaired, strict=True)]
+    assert changed == [desk.days[3:5], desk.days[3:]]
+
+
+def test_days_outside_the_listing_have_no_link(desk):
+    """Before the anchor and after the delisting: empty, and said so; nothing waits for them."""
+    desk.change(anchor=desk.days[2], delisted_on=desk.days[5])
+    desk.collect(desk.days)
+    desk.run(desk.days)
+    for room in ("signals", "backtests"):
+        assert [of.data_version == NOT_LISTED for of in desk.stored(room).values()] == [True] * 2 + [False] * 4 + [
+            True
+        ] * 2
+        assert {of.rows for of in desk.stored(room).values() if of.data_version == NOT_LISTED} == {0}
+    assert WAITING not in versions(desk.stored("backtests"))
+
+
+def test_a_moved_start_is_another_chain(desk, one_pass):
+    """From the new anchor on, flat and with the starting cash; nothing is deleted."""
+    desk.collect(desk.days)
+    desk.run(desk.days)
+    early = desk.outcome()
+    desk.change(anchor=desk.days[2])
+    desk.run(desk.days)
+    late = desk.outcome()
+    assert late == one_pass(desk.days, registered=desk.registered)
+    assert not set(versions(early[1])) & set(versions(late[1]))
+    desk.change(anchor=desk.days[0])
+    desk.run(desk.days)
+    assert desk.outcome() == early
+
+
+def test_a_bar_of_a_week_stands_on_all_its_days(desk):
+    """A Tuesday that was repaired is a new Sunday."""
+    desk.days = [date(2025, 12, 29) + timedelta(days=place) for place in range(14)]
+    desk.change(anchor=desk.days[0])
+    desk.entry = desk.entry_of(fast=1, slow=2, timeframe=Timeframe.W1)
+    desk.collect(desk.days)
+    desk.collect([desk.days[8]], asked_at=None, cut=100)
+    desk.decide(desk.days)
+    before = desk.stored("signals")
+    desk.collect([desk.days[8]], asked_at=None)
+    desk.decide(desk.days)
+    after = desk.stored("signals")
+    assert [entry.rows for entry in after.values()] == [0] * 6 + [1] + [0] * 6 + [1]
+    assert [day for day in desk.days if before[day].made_from != after[day].made_from] == desk.days[8:]
+
+
+def test_without_candles_everything_waits(desk):
+    """An empty lake is no error."""
+    desk.run(desk.days)
+    assert set(versions(desk.stored("backtests"))) == set(versions(desk.stored("signals"))) == {WAITING}
+    assert (desk.rehearsal().days, desk.rehearsal().prices, desk.rehearsal().candle_versions()) == ([], {}, {})
+
+
+def test_prices_are_the_first_open_and_the_last_close(desk):
+    """Of each day that has a bar; a quiet day has none, and still counts."""
+    desk.collect(desk.days)
+    desk.collect([desk.days[1]], asked_at=None, cut=0)
+    rehearsal = desk.rehearsal()
+    assert list(rehearsal.prices) == [day for day in desk.days if day != desk.days[1]]
+    minutes = desk.lake.read(MINUTES, desk.registered.symbol, desk.days[0], desk.days[0])
+    assert rehearsal.prices[desk.days[0]] == (minutes["open"][0], minutes["close"][-1])
+    assert rehearsal.days == list(rehearsal.candle_versions()) == desk.days

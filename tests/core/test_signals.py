@@ -1,0 +1,141 @@
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coinhts_core.candles.frame import Bars
+from coinhts_core.errors import BadFrameError
+from coinhts_core.hashes import digest
+from coinhts_core.markets import Timeframe
+from coinhts_core.signals import SIGNALS, decide, decisions_frame, made_from, window_start
+from coinhts_core.strategies import Strategy, load
+
+FAST = load("sma_cross", fast=2, slow=4)
+counts = st.lists(st.sampled_from([0, 0, 1, 3, 24]), min_size=1, max_size=20)
+
+
+def bars_of(closes, counts=()):
+    """Hourly bars; with counts, so many at the end of each day."""
+    hours = [24 * day + 24 - count + place for day, count in enumerate(counts) for place in range(count)]
+    opened_at = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in hours or range(len(closes))]
+    prices = pl.Series(closes, dtype=pl.Float64)
+    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), prices)
+    times = pl.Series(opened_at, dtype=pl.Datetime("us", "UTC"))
+    return Bars.from_frame(pl.DataFrame({"opened_at": times, **columns}), Timeframe.H1)
+
+
+class Scripted(Strategy):
+    """Says what it is told, and remembers what it was shown."""
+
+    said: list
+    warm: int = 3
+    ready: int = 3
+
+    @property
+    def warmup(self):
+        return self.warm
+
+    @property
+    def ready_after(self):
+        return self.ready
+
+    def decide(self, bars):
+        return np.array(self.said[: len(bars)])
+
+
+def first_day_by_hand(counts, warmup):
+    """Walk back bar by bar until the window is full or the anchor is reached."""
+    bars = [day for day, count in enumerate(counts[:-1]) for _ in range(count)]
+    if warmup == 0:
+        return len(counts) - 1
+    return 0 if len(bars) < warmup else bars[len(bars) - warmup]
+
+
+@given(counts, st.integers(0, 60))
+def test_a_window_begins_on_the_day_of_its_oldest_bar(counts, warmup):
+    """Quiet days are walked over; at the anchor the window is shorter."""
+    starts = np.cumsum([0, *counts[:-1]]).tolist()
+    found = window_start(starts, warmup)
+    if warmup or counts[-1]:
+        assert found == first_day_by_hand(counts, warmup)
+
+
+@given(counts, st.integers(0, 60))
+def test_no_bar_of_the_window_is_before_its_first_day(counts, warmup):
+    """What a day's decisions were made from names every day that could change them."""
+    starts = np.cumsum([0, *counts[:-1]]).tolist()
+    assert starts[window_start(starts, warmup)] <= max(starts[-1] - warmup, 0)
+
+
+@given(st.lists(st.integers(90, 110), min_size=1, max_size=120), st.integers(0, 119), st.integers(1, 40))
+def test_decisions_through_a_window_are_those_of_one_pass(closes, first, length):
+    """A strategy of exact windows may run in one pass or day by day: the same comes out."""
+    bars = bars_of(closes)
+    first = min(first, len(bars) - 1)
+    end = min(first + length, len(bars))
+    assert decide(FAST, bars, first, end).tolist() == FAST.decide(bars)[first:end].tolist()
+
+
+def test_a_bar_decides_nothing_before_enough_bars_stand():
+    """`ready_after` counts the rows before the bar in its window; beyond it nothing is silenced."""
+    strategy = Scripted(said=[1] * 9)
+    assert decide(strategy, bars_of(range(1, 10)), 0, 5).tolist() == [0, 0, 0, 1, 1]
+    assert decide(strategy, bars_of(range(1, 10)), 2, 5).tolist() == [0, 1, 1]
+    assert decide(strategy, bars_of(range(1, 10)), 4, 6).tolist() == [1, 1]
+    assert decide(Scripted(said=[1] * 9, ready=0), bars_of(range(1, 10)), 0, 3).tolist() == [1, 1, 1]
+
+
+def test_what_a_strategy_said_is_copied():
+    """Silencing a bar does not reach into the strategy's own array."""
+    own = np.ones(9, dtype=np.int8)
+    own.flags.writeable = False
+
+    class Sharing(Scripted):
+        def decide(self, bars):
+            return own[: len(bars)]
+
+    assert decide(Sharing(said=[]), bars_of(range(1, 10)), 0, 5).tolist() == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("said", [[1, 1], [1, 1, 1, 1, 2], [0.5] * 5, [float("nan")] * 5, [[1]] * 5, ["1"] * 5])
+def test_what_is_no_decision_is_refused(said):
+    """A strategy may be anybody's code: one of 1, -1, 0 for every bar, or a sentence."""
+    with pytest.raises(BadFrameError, match="side is not one of 1, -1, 0 for 5 bars"):
+        decide(Scripted(said=said), bars_of(range(1, 6)), 0, 5)
+
+
+def test_decisions_stand_at_the_close():
+    """One row a bar, decided when it closes, at its closing price."""
+    frame = decisions_frame(bars_of([5.0, 6.0]), np.array([0, -1], dtype=np.int8))
+    assert frame.schema == SIGNALS.empty().schema
+    assert frame.row(1) == (
+        datetime(2026, 1, 1, 1, tzinfo=UTC),
+        datetime(2026, 1, 1, 2, tzinfo=UTC),
+        -1,
+        6.0,
+        None,
+    )
+    assert decisions_frame(bars_of([]), np.array([], dtype=np.int8)).height == 0
+
+
+def test_a_day_is_made_from_its_window_its_knobs_and_its_code():
+    """The mark's formula is final."""
+    facts = {"timeframe": "1h", "fast": 2, "slow": 4}
+    assert made_from(["a", "b"], FAST, "code") == digest(["a", "b"], facts, "code")
+    others = [
+        (["b", "a"], FAST, "code"),
+        (["a"], FAST, "code"),
+        (["a", "b"], load("sma_cross"), "code"),
+        (["a", "b"], FAST, ""),
+    ]
+    assert len({made_from(*other) for other in [*others, (["a", "b"], FAST, "code")]}) == 5
+
+
+def test_days_of_bars_are_cut_where_the_test_says():
+    """The maker of bars above keeps its word."""
+    bars = bars_of([1.0, 2.0, 3.0], counts=(1, 0, 2))
+    days = [bars.rows_of(date(2026, 1, day)) for day in (1, 2, 3)]
+    assert [(of.start, of.stop) for of in days] == [(0, 1), (1, 1), (1, 3)]
