@@ -36,9 +36,7 @@ class Agenda:
         since = next((day for day in listed if day not in covered), None)
         behind = {day for day in listed if since and day >= since}
         days = DayRange(min([first, *behind]), last)
-        return behind | {
-            day for entry in self.lineup.values() for day in self._outdated(entry, registered, days)
-        }
+        return behind | {day for entry in self.lineup.values() for day in self._outdated(entry, registered, days)}
 
     def stale(self, registered: Registered, last: date) -> dict[date, str]:
         """Stored days that something left behind (new code, repaired candles, an earlier start), and why."""

@@ -44,7 +44,7 @@ def decide(strategy: Strategy, bars: Bars, first: int, end: int) -> Decisions:
 
 def _judged(decisions: Decisions, count: int) -> Decisions:
     """A copy of what the strategy said, which may be anybody's code."""
-    sides = np.array(decisions)
+    sides = np.asarray(decisions)
     if sides.shape != (count,) or not np.isin(sides, (ENTER, LEAVE, NOTHING)).all():
         raise BadFrameError(schema=SIGNALS.name, column="side", reason=f"is not one of 1, -1, 0 for {count} bars")
     return sides.astype(np.int8)

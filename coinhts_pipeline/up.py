@@ -27,7 +27,7 @@ import psutil
 
 from coinhts_core.clock import now
 from coinhts_core.errors import AlreadyUpError, BadSettingError, PortTakenError
-from coinhts_core.settings import Settings
+from coinhts_core.settings import Settings, usable_home
 from coinhts_pipeline import screen
 from coinhts_pipeline.backfill import behind
 from coinhts_pipeline.claims import fail_abandoned_runs
@@ -42,12 +42,13 @@ Document = Callable[[dict[str, object]], None]
 
 
 class Child:
-    """One supervised process: started again, after a growing pause, whenever it dies."""
+    """One supervised process: started once what it needs is there, and again, after a growing pause, whenever it dies."""
 
-    def __init__(self, name: str, command: list[str], log: Path) -> None:
+    def __init__(self, name: str, command: list[str], log: Path, needs: Path | None = None) -> None:
         self.name = name
         self._command = command
         self._log = log
+        self._needs = needs
         self._pause = 1.0
         self._not_before = 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,7 +61,7 @@ class Child:
         """True when it had to be started."""
         if self._process and self._process.poll() is None:
             return False
-        if time.monotonic() < self._not_before:
+        if time.monotonic() < self._not_before or (self._needs and not self._needs.exists()):
             return False
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
@@ -80,19 +81,19 @@ class Child:
 
 def keep_up(settings: Settings, document: Document | None) -> None:
     """Everything up until a signal says stop; then everything down, within ten seconds."""
-    _judge_address(settings)
-    with ExitStack() as stack:
-        for wanted in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(wanted, _stop_asked)
-        installation = stack.enter_context(open_installation(settings))
-        stack.enter_context(_only_one(settings.home))
+    for wanted in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(wanted, _stop_asked)
+    with suppress(_StopAskedError), ExitStack() as stack:
+        _judge_host(settings)
+        stack.enter_context(_only_one(usable_home(settings)))
         _sweep_left_overs(settings.home)
+        _judge_port(settings)
+        installation = stack.enter_context(open_installation(settings))
         sockets = Path(mkdtemp(prefix="coinhts-"))
         stack.callback(rmtree, sockets, ignore_errors=True)
         children = _children(settings, sockets)
         stack.callback(_all_down, children, installation)
-        with suppress(_StopAskedError):
-            _live(installation, children, document)
+        _live(installation, children, document)
 
 
 class _StopAskedError(BaseException):
@@ -139,7 +140,7 @@ def _announce(installation: Installation, url: str, document: Document | None) -
 
 
 def _children(settings: Settings, sockets: Path) -> list[Child]:
-    """Code location, daemon, webserver: each finds the others through one socket in a private directory."""
+    """Code location, then daemon and webserver, which find it through a socket in a private directory."""
     workspace, code = sockets / "workspace.yaml", sockets / "code"
     workspace.write_text(
         json.dumps({"load_from": [{"grpc_server": {"socket": str(code), "location_name": "coinhts"}}]})
@@ -151,8 +152,8 @@ def _children(settings: Settings, sockets: Path) -> list[Child]:
     web = ["dagster_webserver", "-h", settings.web.host, "-p", str(settings.web.port), "-w", str(workspace)]
     return [
         Child("code", [*python, *serve, "--location-name", "coinhts"], logs / "code.log"),
-        Child("daemon", [*python, "dagster._daemon", "run", "-w", str(workspace)], logs / "daemon.log"),
-        Child("web", [*python, *web], logs / "web.log"),
+        Child("daemon", [*python, "dagster._daemon", "run", "-w", str(workspace)], logs / "daemon.log", code),
+        Child("web", [*python, *web], logs / "web.log", code),
     ]
 
 
@@ -211,11 +212,17 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def _judge_address(settings: Settings) -> None:
-    host, port = settings.web.host, settings.web.port
+def _judge_host(settings: Settings) -> None:
+    host = settings.web.host
     with suppress(ValueError):
         if not ip_address(host).is_loopback:
-            raise BadSettingError(name="COINHTS_WEB__HOST", value=host, reason="without a login only loopback is bound")
+            raise BadSettingError(
+                name="COINHTS_WEB__HOST", value=host, reason="without a login only loopback is bound"
+            )
+
+
+def _judge_port(settings: Settings) -> None:
+    host, port = settings.web.host, settings.web.port
     try:
         with socket.create_server((host, port)):
             pass

@@ -34,8 +34,6 @@ class SmaCross(Strategy):
 
     def decide(self, bars: Bars) -> Decisions:
         decisions = np.zeros(len(bars), dtype=np.int8)
-        if len(bars) <= self.slow:
-            return decisions
         closes = exact_units(bars.close, largest_factor=self.fast * self.slow)
         # cross-multiplied, since dividing would round: fast average against slow average
         gap = rolling_sum(closes, self.fast) * self.slow - rolling_sum(closes, self.slow) * self.fast

@@ -23,6 +23,7 @@ from coinhts_core.strategies import load, source_file
 
 FIRST = date(2026, 1, 1)
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
+_TEN_MILLION = Account()
 
 
 @cache
@@ -41,7 +42,7 @@ class Desk:
         self.days = [FIRST + timedelta(days=place) for place in range(8)]
 
     @staticmethod
-    def entry_of(account=Account(), **parameters):
+    def entry_of(account=_TEN_MILLION, **parameters):
         return Entry("sma_cross", load("sma_cross", **parameters), account, source_file("sma_cross"))
 
     def change(self, **facts):

@@ -4,7 +4,8 @@ import pytest
 
 from coinhts_core.agenda import Agenda
 from coinhts_core.backtests.account import Account
-from coinhts_core.backtests.chain import WAITING
+from coinhts_core.backtests.chain import BACKTESTS, WAITING
+from coinhts_core.lake.writer import DayRows
 from coinhts_core.ledger.books import BookDay, replace_days
 
 
@@ -80,6 +81,14 @@ def test_lost_positions_are_noticed(current):
     wrong = {current.days[2]: BookDay("another chain", 1.0, ())}
     replace_days(current.ledger, "backtest:sma_cross", current.registered.symbol, wrong)
     assert stale(current) == [current.days[2]]
+
+
+def test_backtests_that_are_not_the_chains_are_noticed(current):
+    """Even where the book has it right."""
+    symbol, day = current.registered.symbol, current.days[2]
+    rows = DayRows.of(BACKTESTS, BACKTESTS.empty(), data_version="another chain")
+    current.lake.publish("backtests/sma_cross", symbol, {day: rows})
+    assert stale(current) == [day]
 
 
 def test_lost_decisions_are_noticed(booked_desk):

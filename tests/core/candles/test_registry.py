@@ -1,0 +1,73 @@
+from datetime import date
+
+import pytest
+
+from coinhts_core.candles.registry import Registered, register, registered_symbols, universe
+from coinhts_core.errors import UnknownMarketError
+from coinhts_core.exchanges import open_exchange
+from coinhts_core.markets import Market
+
+SAMPLE = open_exchange("sample")
+START = date(2026, 1, 1)
+BTC, ETH, BTT, STMX = (Market(f"KRW-{base}") for base in ("BTC", "ETH", "BTT", "STMX"))
+
+
+def test_the_universe_is_what_the_settings_name():
+    """In their order, each known to the venue; `all-krw` is the venue's own list."""
+    assert universe(SAMPLE, ("KRW-ETH", "KRW-BTC")) == [ETH, BTC]
+    everything = universe(SAMPLE, "all-krw")
+    assert {BTC, ETH, BTT, STMX} < set(everything) == {listing.symbol for listing in SAMPLE.markets()}
+
+
+@pytest.mark.parametrize(("symbol", "hint"), [("KRW-BTCC", "did you mean KRW-BTC?"), ("USDT-ZZZZ", "on sample")])
+def test_a_market_the_venue_does_not_list_is_refused(symbol, hint):
+    """Before anything is registered."""
+    with pytest.raises(UnknownMarketError, match=hint.replace("?", r"\?")):
+        universe(SAMPLE, ("KRW-BTC", symbol))
+
+
+def test_the_anchor_is_the_later_of_start_and_first_bar(ledger):
+    """A coin that was listed later begins later; one that is gone says when it ended."""
+    found = {of.symbol: of for of in register(ledger, SAMPLE, [BTC, BTT, STMX], START)}
+    assert found[BTC] == Registered(BTC, date(2025, 1, 1), START, None, is_active=True)
+    assert found[BTT].anchor == found[BTT].first_day == date(2026, 1, 15)
+    assert found[STMX].delisted_on == date(2026, 3, 20)
+    assert [type(symbol) for symbol in found] == [Market] * 3
+
+
+def test_a_symbol_is_never_forgotten(ledger):
+    """No longer asked for it turns inactive; back again, it is what it was."""
+    register(ledger, SAMPLE, [BTC, ETH], START)
+    assert {of.symbol: of.is_active for of in register(ledger, SAMPLE, [ETH], START)} == {BTC: False, ETH: True}
+    assert all(of.is_active for of in register(ledger, SAMPLE, [ETH, BTC], START))
+    register(ledger, SAMPLE, [], START)
+    assert [of.is_active for of in registered_symbols(ledger)] == [False, False]
+
+
+def test_registering_twice_changes_nothing(ledger):
+    """The order is that of the first time."""
+    first = register(ledger, SAMPLE, [ETH], START)
+    both = register(ledger, SAMPLE, [BTC, ETH], START)
+    assert both[0] == first[0]
+    assert register(ledger, SAMPLE, [ETH, BTC], START) == both == registered_symbols(ledger)
+
+
+def test_a_moved_start_moves_the_anchors(ledger):
+    """Later or earlier, but never before a symbol's first bar."""
+    for start, anchors in ((date(2026, 2, 1), [date(2026, 2, 1)] * 2), (START, [START, date(2026, 1, 15)])):
+        assert [of.anchor for of in register(ledger, SAMPLE, [BTC, BTT], start)] == anchors
+
+
+@pytest.mark.parametrize(
+    ("day", "delisted_on", "is_listed"),
+    [
+        (date(2025, 12, 31), None, False),
+        (START, None, True),
+        (date(2030, 1, 1), None, True),
+        (date(2026, 3, 20), date(2026, 3, 20), True),
+        (date(2026, 3, 21), date(2026, 3, 20), False),
+    ],
+)
+def test_a_symbol_is_listed_from_its_anchor_to_its_last_day(day, delisted_on, is_listed):
+    """Both included."""
+    assert Registered(BTC, date(2025, 1, 1), START, delisted_on, is_active=True).is_listed_on(day) is is_listed
