@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VOLUME_STEPS = 1e8  # Upbit cuts volumes to 8 decimals
-_ROUNDING = 1e-14  # what some products of doubles may be off by, in parts of themselves
+_ROUNDING = 6e-16  # what five roundings of doubles may add up to, in parts of the number
 
 
 @dataclass(frozen=True)
