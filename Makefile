@@ -21,9 +21,10 @@ demo: $(INSTALLED)
 up: $(INSTALLED)
 	@$(RUN) coinhts_pipeline.cli up
 
-# What was left out, such as the UI where no chromium is installed, is named at the end.
+# On two cores; make test ARGS="-n 0 tests/core/lake" runs some of them on one. What was left out, such as the UI where
+# no chromium is installed, is named at the end.
 test: $(INSTALLED)
-	@$(RUN) pytest -r s $(ARGS)
+	@$(RUN) pytest -r s -n 2 --dist loadfile $(ARGS)
 
 # Every check runs; make names those that failed.
 check: $(INSTALLED)

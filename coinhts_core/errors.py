@@ -23,7 +23,6 @@ answers the operator's first question, wait or fix? What stays out: handling; th
         ├── UnknownSettingError
         ├── BadSettingError
         ├── BadEnvFileError
-        ├── BadLineupError
         ├── HomeUnusableError
         ├── VenueMismatchError
         ├── BadAssetError
@@ -31,6 +30,7 @@ answers the operator's first question, wait or fix? What stays out: handling; th
         ├── BadCandlesError
         ├── NotStoredError
         ├── DamagedObjectError
+        ├── RefusedRowError
         ├── EditedMigrationError
         ├── NewerLedgerError
         ├── PortTakenError
@@ -215,12 +215,6 @@ class BadEnvFileError(RefusedError):
     sentence = "{file} is refused: {reason}"
 
 
-class BadLineupError(RefusedError):
-    """strategies.toml is wrong."""
-
-    sentence = "{file}: {reason}"
-
-
 class HomeUnusableError(RefusedError):
     """The data directory cannot be used."""
 
@@ -266,6 +260,12 @@ class DamagedObjectError(RefusedError):
 
     sentence = "{path} is damaged ({reason}); restore it from a backup, or remove its commit and backfill the month"
     exit_code = 2
+
+
+class RefusedRowError(RefusedError):
+    """A row the ledger's own constraints refuse, such as one with NaN."""
+
+    sentence = "the ledger refuses a row: {reason}"
 
 
 class EditedMigrationError(RefusedError):

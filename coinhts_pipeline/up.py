@@ -42,7 +42,7 @@ Document = Callable[[dict[str, object]], None]
 
 
 class Child:
-    """One supervised process: started once what it needs is there, and again, after a growing pause, whenever it dies."""
+    """One supervised process: started once what it needs is there; again, after a growing pause, when it dies."""
 
     def __init__(self, name: str, command: list[str], log: Path, needs: Path | None = None) -> None:
         self.name = name
@@ -216,9 +216,7 @@ def _judge_host(settings: Settings) -> None:
     host = settings.web.host
     with suppress(ValueError):
         if not ip_address(host).is_loopback:
-            raise BadSettingError(
-                name="COINHTS_WEB__HOST", value=host, reason="without a login only loopback is bound"
-            )
+            raise BadSettingError(name="COINHTS_WEB__HOST", value=host, reason="without a login only loopback is bound")
 
 
 def _judge_port(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from coinhts_core.errors import LedgerBusyError, LedgerUnreachableError, RetryableError
+from coinhts_core.errors import LedgerBusyError, LedgerUnreachableError, RefusedRowError, RetryableError
 
 _PATIENCE_S = 2.0
 _CONNECTION: dict[str, Any] = {
@@ -82,6 +82,8 @@ class Ledger:
             try:
                 with connection.transaction():
                     yield connection
+            except errors.CheckViolation as error:
+                raise RefusedRowError(reason=_reason(error)) from error
             except _NOT_NOW as error:
                 if connection.broken:
                     raise _unreachable(self._url, error) from error

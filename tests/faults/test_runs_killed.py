@@ -1,4 +1,4 @@
-"""A backfill killed in the middle of a run, alone or with its Postgres: the next command takes over and ends the same."""
+"""A backfill killed in the middle of a run, alone or with its Postgres: the next command takes over."""
 
 import json
 import os
@@ -63,8 +63,8 @@ with open_installation(read_settings()) as installation:
             for symbol in rooms.symbols:
                 for day, entry in rooms.lake.heads(asset, symbol).items():
                     stored[f"{asset} {day}|{symbol}"] = entry.data_version
-        first, last = (wanted_day for wanted_day in (read_settings().start_date, read_settings().start_date.replace(year=2027)))
-        rows = find_positions(rooms.ledger, f"backtest:{name}", list(rooms.symbols), first, last)
+        first = read_settings().start_date
+        rows = find_positions(rooms.ledger, f"backtest:{name}", list(rooms.symbols), first, first.replace(year=2027))
         held[name] = [[str(value) for value in row.values()] for row in rows]
     runs = [[run.job_name, run.status.value] for run in instance.get_runs()]
 print(json.dumps({"runs": runs, "told": told, "stored": stored, "held": held}))
@@ -82,7 +82,12 @@ class Home:
     def begin(self, *words: str) -> subprocess.Popen:
         environ = {"PATH": os.environ["PATH"], "COINHTS_HOME": str(self.path), **_SETTINGS}
         return subprocess.Popen(
-            [sys.executable, *words], env=environ, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, *words],
+            env=environ,
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def end(self, process: subprocess.Popen) -> dict:
@@ -146,11 +151,9 @@ def test_a_killed_backfill_is_taken_over_by_the_next(server_home, undisturbed, k
     for victim in victims:
         victim.kill()
     _, err = process.communicate(timeout=_PATIENCE_S)
-    if killed == "postgres":
-        print(err)
-        assert process.returncode == 3
-        assert err.startswith("error: ")
-        assert err.count("\n") == 1
+    if killed == "postgres":  # Dagster's storage grumbles first
+        assert (process.returncode, "Traceback" in err) == (3, False)
+        assert err.splitlines()[-1].startswith("error: ")
     again = home.end(home.begin(*_BACKFILL))
     assert again["partitions"] == 8
     runs, outcome = home.outcome()

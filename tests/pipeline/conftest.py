@@ -80,9 +80,7 @@ class House:
 
     def positions(self) -> dict[str, list]:
         first, last = read_settings().start_date, read_settings().start_date.replace(year=2027)
-        rows = find_positions(
-            self.rooms.ledger, "backtest:sma_cross", list(self.rooms.symbols), first, last
-        )
+        rows = find_positions(self.rooms.ledger, "backtest:sma_cross", list(self.rooms.symbols), first, last)
         days: dict[str, list] = {}
         for row in rows:
             days.setdefault(f"{row['day']}|{row['symbol']}", []).append(tuple(row.values()))

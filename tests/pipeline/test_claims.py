@@ -45,9 +45,7 @@ def claimer(tmp_path):
 
     def hold(run_id: str) -> subprocess.Popen:
         command = [sys.executable, "-c", _CLAIMER, str(tmp_path), run_id]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT
-        )
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
         processes.append(process)
         assert process.stdout.readline() == "claimed\n"
         return process
@@ -110,9 +108,7 @@ def test_a_claim_is_never_seen_before_it_is_locked(tmp_path):
 
     def look():
         while not looking.is_set():
-            seen.extend(
-                file.name for file in tmp_path.iterdir() if not file.name.startswith(".") and _can_lock(file)
-            )
+            seen.extend(file.name for file in tmp_path.iterdir() if not file.name.startswith(".") and _can_lock(file))
 
     thread = threading.Thread(target=look)
     thread.start()

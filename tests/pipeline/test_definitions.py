@@ -109,9 +109,7 @@ def test_no_resource_shows_a_secret(monkeypatch, tmp_path):
     """The UI prints what a resource is configured with."""
     monkeypatch.setenv("COINHTS_HOME", str(tmp_path))
     monkeypatch.setenv("COINHTS_POSTGRES_URL", "postgresql://trader:hush@localhost/coinhts")
-    shown = [
-        f"{name} {getattr(of, 'config_schema', '')} {of}" for name, of in defs().resources.items()
-    ]
+    shown = [f"{name} {getattr(of, 'config_schema', '')} {of}" for name, of in defs().resources.items()]
     assert "hush" not in "".join(shown)
 
 

@@ -10,7 +10,18 @@ def test_a_healthy_house_is_well_in_every_respect(house):
     """Settings to days: each check says what it found."""
     findings = found(examine())
     assert all(is_well for is_well, _ in findings.values()), findings
-    assert list(findings) == ["python", "settings", "home", "disk", "exchange", "strategies", "ledger", "lake", "symbols", "days"]
+    assert list(findings) == [
+        "python",
+        "settings",
+        "home",
+        "disk",
+        "exchange",
+        "strategies",
+        "ledger",
+        "lake",
+        "symbols",
+        "days",
+    ]
     assert "KRW-BTC, KRW-ETH, KRW-XRP" in findings["symbols"]
     assert "coinhts backfill" in findings["days"][1]
     assert house

@@ -86,7 +86,7 @@ class Up:
     def ask(self, query: str, **variables) -> dict:
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = Request(f"http://127.0.0.1:{self.port}/graphql", body, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=30) as answer:
+        with urlopen(request, timeout=30) as answer:  # noqa: S310 - our own loopback address
             return json.load(answer)["data"]
 
     def launch(self, day: str, *assets: str) -> str:
@@ -163,15 +163,18 @@ def statuses(home, monkeypatch):
 
 
 def test_it_serves_heals_and_stops_without_a_trace(start, monkeypatch):
-    """A partition materialised by hand succeeds, a killed child comes back, a second `up` is sent away, and Ctrl-C
-    ends everything within ten seconds: a run that was at work has failed, and no process, socket or port is left.
+    """A click succeeds, a killed child comes back, a second `up` is sent away, and Ctrl-C ends it all.
+
+    Within ten seconds no process, socket or port is left, and a run that was at work has failed.
     """
     up = start().arrive()
     document = json.loads(up.words)
     assert document["url"] == f"http://127.0.0.1:{up.port}"
     assert "symbol-days to collect" in document["days"]
 
-    run_id = up.launch("2026-11-01", "candles/minute", "signals/sma_cross", "backtests/sma_cross", "positions/sma_cross")
+    run_id = up.launch(
+        "2026-11-01", "candles/minute", "signals/sma_cross", "backtests/sma_cross", "positions/sma_cross"
+    )
     until(lambda: up.status(run_id) in {"SUCCESS", "FAILURE"})
     assert up.status(run_id) == "SUCCESS"
 

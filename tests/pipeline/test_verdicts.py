@@ -39,7 +39,10 @@ def test_an_assets_body_keeps_its_name_and_story():
 
 @pytest.mark.parametrize(
     ("error", "reason"),
-    [(BadMarketError(text="x"), "'x' is not a market code; write it like KRW-BTC"), (KeyError("gone"), "KeyError: 'gone'")],
+    [
+        (BadMarketError(text="x"), "'x' is not a market code; write it like KRW-BTC"),
+        (KeyError("gone"), "KeyError: 'gone'"),
+    ],
 )
 def test_a_failed_run_tells_its_first_cause(error, reason):
     """One sentence with the run and the step, not a trace; a bug is called by its name."""

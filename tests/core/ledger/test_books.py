@@ -3,9 +3,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-import psycopg
 import pytest
 
+from coinhts_core.errors import RefusedRowError
 from coinhts_core.ledger.books import BookDay, chain_ids, find_positions, replace_days
 from coinhts_core.markets import Market
 from coinhts_core.positions import Position
@@ -82,7 +82,7 @@ def test_what_is_no_number_is_refused_and_nothing_changes(ledger, fact, number):
         else replace(good, held=(replace(OPEN, **{fact: number}),))
     )
     before = found(ledger), chain_ids(ledger, BOOK, BTC, DAYS[0], DAYS[-1])
-    with pytest.raises(psycopg.errors.CheckViolation):
+    with pytest.raises(RefusedRowError, match="is_finite"):
         replace_days(ledger, BOOK, BTC, {DAYS[0]: BookDay("new", 2.0, ()), DAYS[1]: bad})
     assert (found(ledger), chain_ids(ledger, BOOK, BTC, DAYS[0], DAYS[-1])) == before
 

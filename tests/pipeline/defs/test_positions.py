@@ -40,7 +40,10 @@ def test_a_position_lies_in_every_day_that_it_was_held(house):
         assert float(row["mark_price_krw"]) == last_price[row["day"]]
         assert row["opened_at"].date() <= row["day"]
         assert row["closed_at"] is None or row["closed_at"].date() == row["day"]
-    days = {number: [row["day"] for row in rows if row["position"] == number] for number in (row["position"] for row in rows)}
+    days = {
+        number: [row["day"] for row in rows if row["position"] == number]
+        for number in (row["position"] for row in rows)
+    }
     for held in days.values():
         assert (max(held) - min(held)).days == len(held) - 1
 

@@ -5,7 +5,6 @@ import dagster as dg
 import pytest
 
 from coinhts_core.exchanges.sample import SampleExchange
-from coinhts_core.markets import Market
 from coinhts_pipeline.definitions import defs
 
 START, LAST = date(2026, 1, 30), date(2026, 2, 3)
@@ -134,7 +133,7 @@ def test_on_stale_chain_waits_while_a_run_is_at_work(own):
 
 
 def test_a_new_file_is_a_strategy_and_a_new_knob_makes_its_days_stale(own):
-    """Assets appear in all rooms, one backfill fills them, and another default is another chain: of that strategy only."""
+    """Assets appear in all rooms, one backfill fills them, and another default refolds that strategy only."""
     own.installation.settings.strategies_folder.mkdir()
     file = own.installation.settings.strategies_folder / "paced.py"
     rehearse(own)

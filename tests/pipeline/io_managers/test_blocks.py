@@ -70,15 +70,15 @@ def materialize(house, asset, first, last):
     ],
 )
 def test_a_range_run_records_each_partition_once_under_its_own_version(house, name, first, last):
-    """The contract with Dagster's inside: an output marked as an observation of a source is not recorded by it,
-    and the events our IO managers yield are taken as they are. If an upgrade changes either, this fails.
+    """The contract with Dagster's inside, which an upgrade may break.
+
+    An output marked as an observation of a source is not recorded by Dagster itself, and the events that an IO
+    manager yields are taken as they are.
     """
     asset = f"numbers/{name}"
     assert materialize(house, numbers(name), first, last).success
     keys = [f"2026-{day}|KRW-{coin}" for day in ("01-30", "01-31", "02-01", "02-02") for coin in ("BTC", "ETH", "XRP")]
-    wanted = [
-        key for key in keys if first[:10] <= key[:10] <= last[:10] and first[11:] <= key[11:] <= last[11:]
-    ]
+    wanted = [key for key in keys if first[:10] <= key[:10] <= last[:10] and first[11:] <= key[11:] <= last[11:]]
     events = house.events(asset)
     assert Counter(event.partition for event in events) == Counter(wanted)
     for event in events:
@@ -100,9 +100,7 @@ def test_a_range_run_records_each_partition_once_under_its_own_version(house, na
 
 def test_what_is_finished_is_stored_and_recorded_though_a_later_symbol_fails(house):
     """The first symbol's days are there and count as made; the failing one's are neither, nor those after it."""
-    result = materialize(
-        house, numbers("stumbling", failing=("KRW-ETH",)), "2026-01-01|KRW-BTC", "2026-01-02|KRW-XRP"
-    )
+    result = materialize(house, numbers("stumbling", failing=("KRW-ETH",)), "2026-01-01|KRW-BTC", "2026-01-02|KRW-XRP")
     assert not result.success
     made = ["2026-01-01|KRW-BTC", "2026-01-02|KRW-BTC"]
     assert [event.partition for event in house.events("numbers/stumbling")] == made
@@ -115,8 +113,13 @@ def test_what_is_finished_is_stored_and_recorded_though_a_later_symbol_fails(hou
 
 def test_a_day_given_by_its_entry_alone_is_recorded_and_not_stored(house):
     """What the lake holds already needs no second copy; Dagster hears of it all the same."""
-    day, symbol = date(2026, 1, 5), Market("KRW-BTC")
-    entry = rows_of(symbol, day).entry
-    block = Block(symbol, {day: entry})
-    assert block.to_store == {}
-    assert block.entry(day) == entry
+    entry = rows_of("KRW-BTC", date(2026, 1, 5)).entry
+
+    @dg.asset(key=["numbers", "known"], partitions_def=symbol_days(date(2026, 1, 1)), io_manager_key="lake")
+    def known():
+        yield in_blocks(iter([Block(Market("KRW-BTC"), {date(2026, 1, 5): entry})]))
+
+    assert materialize(house, known, "2026-01-05|KRW-BTC", "2026-01-05|KRW-BTC").success
+    (event,) = house.events("numbers/known")
+    assert event.tags["dagster/data_version"] == entry.content_hash
+    assert house.rooms.lake.heads("numbers/known", Market("KRW-BTC")) == {}

@@ -60,7 +60,10 @@ def test_only_the_keys_of_the_books_own_block_are_replaced(house):
     """Other books, other days and other symbols keep their rows; a day that lost its position has none."""
     for other in ("backtest:other", "paper", "live"):
         replace_days(house.rooms.ledger, other, BTC, {D2: holding(7.0)})
-    first = [block(BTC, d0131=holding(100.0), d0201=holding(101.0), d0202=holding(102.0)), block(ETH, d0201=holding(9.0))]
+    first = [
+        block(BTC, d0131=holding(100.0), d0201=holding(101.0), d0202=holding(102.0)),
+        block(ETH, d0201=holding(9.0)),
+    ]
     assert materialize(house, book(*first)).success
     flat = BookDay("chain flat", 1.0, ())
     again = block(BTC, d0201=holding(201.0), d0202=flat)
