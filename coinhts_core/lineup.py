@@ -6,6 +6,7 @@ own name. What stays out: the strategies themselves (`strategies`) and what they
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import getdoc
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,7 +27,7 @@ class Entry:
 
     @property
     def description(self) -> str:
-        return type(self.strategy).__doc__ or self.name
+        return getdoc(type(self.strategy)) or self.name
 
     @property
     def signals_code(self) -> str:

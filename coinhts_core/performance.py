@@ -15,6 +15,7 @@ import polars as pl
 
 from coinhts_core.backtests.chain import BACKTESTS
 from coinhts_core.backtests.metrics import summary
+from coinhts_core.backtests.report import percent
 from coinhts_core.candles.registry import Registered
 from coinhts_core.frames import Column, Schema
 from coinhts_core.lake.lake import Lake
@@ -115,6 +116,24 @@ def table(standings: Iterable[Standing], fee_rate: float, window: tuple[date, da
     """One row a standing, over its own days or over one window for all."""
     rows = [of.figures(*(window or _span(of)), fee_rate) for of in standings]
     return PERFORMANCE.judge(pl.DataFrame(rows, schema_overrides=_FLOATS) if rows else PERFORMANCE.empty())
+
+
+def in_words(rows: pl.DataFrame) -> pl.DataFrame:
+    """The figures people look at first, as they are printed."""
+    return pl.DataFrame(
+        {
+            "strategy": row["strategy"],
+            "coin": row["symbol"],
+            "to": row["last_day"],
+            "days": str(row["days"]),
+            "return": percent(row["total_return"]),
+            "drawdown": percent(row["max_drawdown"]),
+            "trades": str(row["trades"]),
+            "win rate": percent(row["win_rate"]),
+            "buy & hold": percent(row["buy_and_hold"]),
+        }
+        for row in rows.iter_rows(named=True)
+    )
 
 
 def common_window(standings: Iterable[Standing]) -> tuple[date, date] | None:

@@ -36,9 +36,7 @@ class Rules:
 
     def tick_at(self, price: Decimal) -> Decimal:
         if not (price.is_finite() and 0 <= price < _BEYOND_ANY_PRICE):
-            raise RefusedError(
-                reason=f"{price} is not a price in KRW; give one from 0 to below {_BEYOND_ANY_PRICE:,}"
-            )
+            raise RefusedError(reason=f"{price} is not a price in KRW; give one from 0 to below {_BEYOND_ANY_PRICE:,}")
         return next(tick for from_price, tick in self.ticks if price >= from_price)
 
     def round_down(self, price: Decimal) -> Decimal:

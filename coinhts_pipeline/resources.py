@@ -5,7 +5,7 @@ no fields on purpose: the UI shows a resource's fields, and addresses carry pass
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -65,19 +65,18 @@ def claims_folder(settings: Settings) -> Path:
 
 
 class House(dg.ConfigurableResource[Any]):
-    """The rooms a run may enter: ledger, lake, exchange, lineup. A run is claimed for as long as it holds them."""
+    """The rooms a run may enter: ledger, lake, exchange, lineup. Whoever opens them for a run claims it."""
 
     _rooms: Rooms | None = PrivateAttr(None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
         settings = read_settings()
-        with ExitStack() as stack:
-            if context.run:
-                stack.enter_context(claim(claims_folder(settings), context.run.run_id))
-            self._rooms = stack.enter_context(Rooms.open(settings))
+        if context.run:
+            claim(claims_folder(settings), context.run.run_id)
+        with Rooms.open(settings) as self._rooms:
             yield self
-            self._rooms = None
+        self._rooms = None
 
     @property
     def rooms(self) -> Rooms:

@@ -34,6 +34,7 @@ from coinhts_pipeline.claims import fail_abandoned_runs
 from coinhts_pipeline.installation import Installation, open_installation
 from coinhts_pipeline.resources import claims_folder
 
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _SWEEP_S = 10.0
 _TICK_S = 0.5
 _PATIENCE_S = 4.0
@@ -81,7 +82,7 @@ class Child:
 
 def keep_up(settings: Settings, document: Document | None) -> None:
     """Everything up until a signal says stop; then everything down, within ten seconds."""
-    for wanted in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for wanted in _STOP_SIGNALS:
         signal.signal(wanted, _stop_asked)
     with suppress(_StopAskedError), ExitStack() as stack:
         _judge_host(settings)
@@ -102,8 +103,8 @@ class _StopAskedError(BaseException):
 
 def _stop_asked(number: int, frame: object) -> None:
     del number, frame
-    for further in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(further, signal.SIG_IGN)
+    for further in _STOP_SIGNALS:
+        signal.signal(further, lambda *_: None)
     raise _StopAskedError
 
 
@@ -159,8 +160,9 @@ def _children(settings: Settings, sockets: Path) -> list[Child]:
 
 def _all_down(children: list[Child], installation: Installation) -> None:
     """Web and daemon first, so that nothing new begins; then the code location with its runs."""
-    for child in reversed(children):
-        _stop(child.family())
+    code, *others = children
+    _stop([process for child in others for process in child.family()])
+    _stop(code.family())
     fail_abandoned_runs(installation.instance, claims_folder(installation.settings), now())
     (installation.settings.home / "up.json").unlink(missing_ok=True)
 

@@ -18,8 +18,9 @@ ROOMS = {"coinhts_core": "tests/core", "coinhts_pipeline": "tests/pipeline"}
 PLACES = (*ROOMS, "tests", "dagster_home", "docker", ".ci", ".github")
 PAPERS = ("README.md", "README.ko.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "OPERATIONS.md", "CHANGELOG.md")
 
-DOORS = {f"coinhts_core/{room}/__init__.py" for room in ("strategies", "exchanges", "lake")}
 DISCOVERED = ("coinhts_core/strategies/", "coinhts_core/exchanges/", "coinhts_pipeline/defs/")
+# A venue or strategy that is a package is one class behind its `__init__`.
+DOORS = ("coinhts_core/strategies/", "coinhts_core/exchanges/", "coinhts_core/lake/__init__.py")
 LONGEST = 400
 MEANINGLESS = {"common", "handler", "handlers", "helper", "helpers", "manager", "misc", "service", "util", "utils"}
 OPAQUE = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
@@ -50,7 +51,7 @@ def test_packages_are_doors_or_a_sentence():
     full = [
         _shown(file)
         for file in _code()
-        if file.name == "__init__.py" and len(_tree(file).body) != 1 and _shown(file) not in DOORS
+        if file.name == "__init__.py" and len(_tree(file).body) != 1 and not _shown(file).startswith(DOORS)
     ]
     _nobody(full, "move the code to a file with a noun for a name, and leave the docstring")
 

@@ -7,30 +7,37 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from itertools import count, cycle
 
-_WIDTH, _HEIGHT, _MARGIN = 640, 220, 8
+_WIDTH, _HEIGHT = 900, 300
+_LEFT, _TOP, _LINE = 110, 34, 20  # beside the plot stand amounts, above it the title, below it days and names
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#db2777", "#7c3aed", "#64748b")
+_GREY = "#888888"  # readable on light and on dark
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _UNDEFINED = "\N{EN DASH}"
 
 
-def svg_curves(curves: Mapping[str, Sequence[float]], title: str) -> str:
-    """Curves over the same days, each with its name at its end, as one small self-contained image."""
-    values = [value for curve in curves.values() for value in curve]
-    if not values:
+def svg_curves(curves: Mapping[str, Sequence[float]], title: str, days: tuple[str, str]) -> str:
+    """Amounts over the same days as one small self-contained image, the names of the curves below it."""
+    drawn = {name: curve for name, curve in curves.items() if curve}
+    if not drawn:
         return ""
+    values = [value for curve in drawn.values() for value in curve]
     low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    lines = [
-        f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{_points(curve, low, span)}"/>'
-        f'<text x="{_MARGIN}" y="{30 + 14 * row}" fill="{colour}">'
-        f"{_escaped(name)} {percent(curve[-1] / curve[0] - 1.0)}</text>"
-        for row, (name, curve), colour in zip(count(), curves.items(), cycle(_COLOURS), strict=False)
-        if curve
+    bottom = _TOP + _HEIGHT
+    words = [
+        _words(_LEFT, _TOP - 12, title),
+        _words(4, _TOP + 12, f"{high:,.0f}"),
+        _words(4, bottom, f"{low:,.0f}"),
+        _words(_LEFT, bottom + _LINE, days[0]),
+        _words(_WIDTH, bottom + _LINE, days[1], anchor="end"),
     ]
+    for row, (name, curve), colour in zip(count(2), drawn.items(), cycle(_COLOURS), strict=False):
+        points = _points(curve, low, high)
+        words.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.8" points="{points}"/>')
+        change = percent(curve[-1] / curve[0] - 1.0)
+        words.append(_words(_LEFT, bottom + _LINE * row, f"{name} {change}", colour=colour))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
-        f'font-size="11"><text x="{_MARGIN}" y="14" fill="#888">{_escaped(title)}</text>'
-        f"{''.join(lines)}</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {bottom + _LINE * (len(drawn) + 2)}" '
+        f'width="{_WIDTH}" font-family="sans-serif" font-size="14">{"".join(words)}</svg>'
     )
 
 
@@ -53,13 +60,15 @@ def percent(fraction: float | None) -> str:
     return _UNDEFINED if fraction is None else f"{fraction:+.2%}"
 
 
-def _points(curve: Sequence[float], low: float, span: float) -> str:
-    inner, tall = _WIDTH - 2 * _MARGIN, _HEIGHT - 2 * _MARGIN
-    step = inner / max(len(curve) - 1, 1)
+def _points(curve: Sequence[float], low: float, high: float) -> str:
+    step, span = (_WIDTH - _LEFT) / max(len(curve) - 1, 1), (high - low) or 1.0
     return " ".join(
-        f"{_MARGIN + step * place:.1f},{_HEIGHT - _MARGIN - (value - low) / span * tall:.1f}"
-        for place, value in enumerate(curve)
+        f"{_LEFT + step * place:.1f},{_TOP + (high - value) / span * _HEIGHT:.1f}" for place, value in enumerate(curve)
     )
+
+
+def _words(across: float, down: float, text: str, colour: str = _GREY, anchor: str = "start") -> str:
+    return f'<text x="{across}" y="{down}" fill="{colour}" text-anchor="{anchor}">{_escaped(text)}</text>'
 
 
 def _escaped(text: str) -> str:

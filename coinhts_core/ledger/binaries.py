@@ -51,9 +51,7 @@ class Binaries:
         shutil.rmtree(partial, ignore_errors=True)
         for needed in _NEEDED:
             if (self.folder / needed).exists():
-                shutil.copytree(
-                    self.folder / needed, partial / needed, ignore=shutil.ignore_patterns("include", "*.a")
-                )
+                shutil.copytree(self.folder / needed, partial / needed, ignore=shutil.ignore_patterns("include", "*.a"))
         # The wheel may have been unpacked for its owner's eyes only.
         for path in (partial, *partial.rglob("*")):
             path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)

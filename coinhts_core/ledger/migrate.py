@@ -88,11 +88,7 @@ def _apply_next(ledger: Ledger, folder: Path) -> str | None:
 
 def _take_back_last(ledger: Ledger, to: int, folder: Path) -> str | None:
     with _judged(ledger, folder) as (connection, migrations):
-        taken = [
-            migration
-            for migration in migrations
-            if migration.applied_at is not None and migration.number > to
-        ]
+        taken = [migration for migration in migrations if migration.applied_at is not None and migration.number > to]
         if not taken:
             return None
         connection.execute(taken[-1].down.encode())

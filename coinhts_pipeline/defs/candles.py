@@ -90,7 +90,9 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
     ) -> Iterator[dg.Output[Iterator[Block]] | dg.AssetCheckResult]:
         """Minute bars of a UTC day. A minute without a trade has no bar; coverage knows which days were answered."""
         refused: dict[str, str] = {}
-        yield in_blocks(_collected(house.rooms, days_by_symbol(context.partition_keys), refused, config.refresh))
+        yield in_blocks(
+            _collected(house.rooms, days_by_symbol(context.partition_keys), refused, refresh=config.refresh)
+        )
         yield dg.AssetCheckResult(
             check_name="days_are_complete",
             passed=not refused,
@@ -156,7 +158,8 @@ def _collected(
     rooms: Rooms,
     wanted: Mapping[Market, list[date]],
     refused: dict[str, str],
-    refresh: bool,  # noqa: FBT001
+    *,
+    refresh: bool,
 ) -> Iterator[Block]:
     """Symbol by symbol: ask, hand over to be published, and only then record the days as covered."""
     registered = rooms.symbols

@@ -15,7 +15,7 @@ from coinhts_core.days import last_complete_day
 from coinhts_core.hashes import digest
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
-from coinhts_core.performance import PERFORMANCE, Standing, common_window, standing, table
+from coinhts_core.performance import PERFORMANCE, Standing, common_window, in_words, standing, table
 from coinhts_core.rules import rules_on
 from coinhts_core.settings import Settings
 from coinhts_pipeline.io_managers.blocks import Whole
@@ -33,7 +33,7 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
     del settings
     publish_performance = dg.define_asset_job(
         PUBLISH_PERFORMANCE,
-        dg.AssetSelection.key_prefixes(["performance"]) | dg.AssetSelection.keys("leaderboard"),
+        dg.AssetSelection.key_prefixes(["performance"]) | dg.AssetSelection.assets("leaderboard"),
         description="How every strategy did, and the leaderboard.",
     )
     return dg.Definitions(
@@ -121,15 +121,14 @@ def _standings(rooms: Rooms, entries: Iterable[Entry]) -> list[Standing]:
 
 
 def _published(rows: pl.DataFrame, standings: list[Standing], replaces: int, title: str) -> dg.Output[Whole]:
-    shown = {f"{of.strategy} {of.registered.symbol}": of for of in standings if of.days}
-    curves = {name: of.equity(of.days[0], of.days[-1]) for name, of in shown.items()}
+    shown = [of for of in standings if of.days]
+    curves = {f"{of.strategy} {of.registered.symbol}": of.equity(of.days[0], of.days[-1]) for of in shown}
+    days = min((str(of.days[0]) for of in shown), default=""), max((str(of.days[-1]) for of in shown), default="")
     return dg.Output(
-        Whole(DayRows.of(PERFORMANCE, rows), replaces),
+        Whole(DayRows.of(PERFORMANCE, rows), replaces, preview=markdown(in_words(rows))),
         data_version=dg.DataVersion(digest(*(f"{of.strategy} {of.registered.symbol} {of.head}" for of in standings))),
         metadata={
-            "equity": dg.MetadataValue.md(as_image(svg_curves(curves, title), title) if curves else "nothing yet"),
-            "figures": dg.MetadataValue.md(markdown(rows)),
-            **{f"last day of {name}": str(of.days[-1]) for name, of in shown.items()},
+            "equity": dg.MetadataValue.md(as_image(svg_curves(curves, title, days), title) if curves else "nothing yet")
         },
     )
 

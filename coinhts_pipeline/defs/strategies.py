@@ -39,7 +39,7 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
     rooms = dg.AssetSelection.key_prefixes(["signals"], ["backtests"], ["positions"])
     rehearse_days = dg.define_asset_job(
         REHEARSE_DAYS,
-        dg.AssetSelection.keys(["candles", "minute"]) | rooms,
+        dg.AssetSelection.assets(dg.AssetKey(["candles", "minute"])) | rooms,
         description="Candles to positions, for some symbols and days: the main job.",
     )
     return dg.Definitions(
@@ -104,6 +104,7 @@ def _backtests(entry: Entry, partitions: dg.MultiPartitionsDefinition) -> dg.Ass
 def _chain_is_current(entry: Entry) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=dg.AssetKey(["backtests", entry.name]),
+        additional_deps=[dg.AssetKey(["positions", entry.name])],
         description="Every stored day, with its signals and positions, is what a rehearsal of now would store.",
     )
     def chain_is_current(house: House) -> dg.AssetCheckResult:

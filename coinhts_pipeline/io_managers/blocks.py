@@ -57,6 +57,7 @@ class Whole:
 
     rows: DayRows
     replaces: int
+    preview: str | None = None
 
 
 def in_blocks(blocks: Iterator[T]) -> dg.Output[Iterator[T]]:

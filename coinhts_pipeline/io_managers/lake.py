@@ -5,7 +5,7 @@ shows of them. What stays out: the lake's format (`coinhts_core.lake`).
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
@@ -93,7 +93,10 @@ class LakeIOManager(dg.IOManager):
 
     def _store_whole(self, context: dg.OutputContext, whole: Whole) -> None:
         published = self._lake.publish_whole(_path(context.asset_key), whole.rows, replaces=whole.replaces)
-        context.add_output_metadata({"bytes_written": published.size, **_shown({date.min: whole.rows})})
+        shown = _shown({date.min: whole.rows}) | (
+            {"preview": dg.MetadataValue.md(whole.preview)} if whole.preview else {}
+        )
+        context.add_output_metadata({"bytes_written": published.size, **shown})
 
 
 def _path(key: dg.AssetKey) -> str:
@@ -101,11 +104,7 @@ def _path(key: dg.AssetKey) -> str:
 
 
 def _facts(entry: DayEntry) -> dict[str, Any]:
-    return {
-        "dagster/partition_row_count": entry.rows,
-        "content_hash": entry.content_hash,
-        "data_version": entry.data_version,
-    }
+    return {"dagster/partition_row_count": entry.rows, "content_hash": entry.content_hash}
 
 
 def _shown(days: Mapping[date, DayRows]) -> dict[str, Any]:
@@ -142,5 +141,7 @@ def markdown(frame: pl.DataFrame) -> str:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:,.8g}"
+        return f"{value:,.8f}".rstrip("0").rstrip(".")
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
     return str("" if value is None else value).replace("|", "\\|")[:80]

@@ -77,9 +77,7 @@ def test_killed_owner_leaves_a_server_that_the_next_one_adopts_and_stops(server_
 
 
 @pytest.mark.parametrize("is_owner_killed_too", [False, True])
-def test_killed_postgres_is_brought_back_with_every_committed_row(
-    server_home, share_elsewhere, is_owner_killed_too
-):
+def test_killed_postgres_is_brought_back_with_every_committed_row(server_home, share_elsewhere, is_owner_killed_too):
     """All its processes die at once, also together with their owner: what was committed is there."""
     owner = share_elsewhere(server_home).arrive()
     with EmbeddedServer.share(server_home) as server:
@@ -107,9 +105,7 @@ def test_killed_postmaster_alone_is_replaced_once_its_children_have_gone(server_
 
 
 @pytest.mark.parametrize("is_initdb_left_running", [False, True])
-def test_killed_while_making_the_data_directory_begins_anew(
-    server_home, share_elsewhere, is_initdb_left_running
-):
+def test_killed_while_making_the_data_directory_begins_anew(server_home, share_elsewhere, is_initdb_left_running):
     """Half a data directory is never used, nor written to by two at once."""
     first = share_elsewhere(server_home)
     starter = psutil.Process(first.process.pid)

@@ -91,23 +91,37 @@ Opener = Callable[..., "contextmanager[House]"]
 
 
 @pytest.fixture(scope="session")
-def open_house(postgres, tmp_path_factory) -> Opener:
-    """Open a new home, or one again, on the session's server with databases of its own."""
+def _storage_template(postgres, tmp_path_factory) -> str:
+    """Lay Dagster's tables out once; copying them takes a tenth of the time."""
+    name = "template_of_houses"
+    with _environment(tmp_path_factory.mktemp("template"), postgres.url(name)), open_installation(read_settings()):
+        pass
+    with psycopg.connect(postgres.url(f"{name}_dagster")) as connection:
+        connection.execute("TRUNCATE dynamic_partitions")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )  # pooled ones
+    return f"{name}_dagster"
+
+
+@pytest.fixture(scope="session")
+def open_house(postgres, _template, _storage_template, tmp_path_factory) -> Opener:
+    """Open a new home on the session's server, with databases of its own."""
 
     @contextmanager
-    def opened(home: Path | None = None, **settings: str) -> Iterator[House]:
-        before = dict(os.environ)
-        os.environ |= _variables(postgres.url(f"test_{token_hex(8)}"), home or tmp_path_factory.mktemp("home"))
-        os.environ |= {f"COINHTS_{name.upper()}": value for name, value in settings.items()}
-        try:
-            with open_installation(read_settings()) as installation:
-                yield House(installation)
-            _drop(postgres.url("postgres"), os.environ["COINHTS_POSTGRES_URL"])
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+    def house_of_its_own(home: Path | None = None, **settings: str) -> Iterator[House]:
+        name = f"test_{token_hex(8)}"
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            for database, template in ((name, _template), (f"{name}_dagster", _storage_template)):
+                connection.execute(f"CREATE DATABASE {database} TEMPLATE {template}".encode())
+            place = home or tmp_path_factory.mktemp("home")
+            with _environment(place, postgres.url(name), **settings), open_installation(read_settings()) as opened:
+                yield House(opened)
+            for database in (name, f"{name}_dagster"):
+                connection.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
 
-    return opened
+    return house_of_its_own
 
 
 @pytest.fixture(scope="module")
@@ -162,12 +176,13 @@ def coinhts() -> Callable[..., subprocess.CompletedProcess]:
     return run
 
 
-def _variables(url: str, home: Path) -> dict[str, str]:
-    return {"COINHTS_HOME": str(home), "COINHTS_POSTGRES_URL": url}
-
-
-def _drop(server: str, url: str) -> None:
-    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
-    with psycopg.connect(server, autocommit=True) as connection:
-        for database in (name, f"{name}_dagster"):
-            connection.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
+@contextmanager
+def _environment(home: Path, url: str, **settings: str) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ |= {"COINHTS_HOME": str(home), "COINHTS_POSTGRES_URL": url}
+    os.environ |= {f"COINHTS_{name.upper()}": value for name, value in settings.items()}
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -16,9 +16,9 @@ _CLAIMER = """
 import sys
 from pathlib import Path
 from coinhts_pipeline.claims import claim
-with claim(Path(sys.argv[1]), sys.argv[2]):
-    print("claimed", flush=True)
-    sys.stdin.readline()
+claim(Path(sys.argv[1]), sys.argv[2])
+print("claimed", flush=True)
+sys.stdin.readline()
 """
 LONG_AGO = timedelta()
 
@@ -72,6 +72,7 @@ def test_a_killed_process_gives_its_run_up_and_a_living_one_keeps_it(house, begi
     assert status(house, alive) == dg.DagsterRunStatus.STARTED
     assert [file.name for file in tmp_path.iterdir()] == [alive]
     survivor.communicate("leave\n", timeout=30)
+    assert fail_abandoned_runs(house.instance, tmp_path, now()) == [alive]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,16 +83,15 @@ def test_a_run_has_time_to_be_claimed(house, begin, tmp_path):
     assert fail_abandoned_runs(house.instance, tmp_path, now() + timedelta(minutes=3)) == [unclaimed]
 
 
-def test_a_run_that_is_just_ending_is_left_alone(house, begin, tmp_path):
-    """A claim is given back a moment before the run says how it ended."""
+def test_a_run_that_is_just_ending_is_left_alone(house, begin, claimer, tmp_path):
+    """A process that has finished a run holds its claim until it ends, by when the end is recorded."""
     ending = begin()
-    run = house.instance.get_run_by_id(ending)
-    with claim(tmp_path, ending):
-        pass
-    ends = threading.Timer(0.2, house.instance.report_run_canceled, [run])
-    ends.start()
+    process = claimer(ending)
     assert fail_abandoned_runs(house.instance, tmp_path, now(), LONG_AGO) == []
-    ends.join()
+    house.instance.report_run_canceled(house.instance.get_run_by_id(ending))
+    process.communicate("leave\n", timeout=30)
+    assert fail_abandoned_runs(house.instance, tmp_path, now(), LONG_AGO) == []
+    assert status(house, ending) == dg.DagsterRunStatus.CANCELED
 
 
 def test_a_run_that_has_ended_needs_no_process(house, tmp_path):
@@ -112,9 +112,8 @@ def test_a_claim_is_never_seen_before_it_is_locked(tmp_path):
 
     thread = threading.Thread(target=look)
     thread.start()
-    for number in range(200):
-        with claim(tmp_path, f"run-{number}"):
-            pass
+    for number in range(30):  # as many as a process holds
+        claim(tmp_path, f"run-{number}")
     looking.set()
     thread.join()
     assert seen == []

@@ -64,7 +64,7 @@ def test_a_plan_is_one_statement(postgres, monkeypatch):
     """The plan of a range run does not cost a statement a partition."""
     rows = []
 
-    def note(connection, cursor, statement, *rest):
+    def note(_connection, _cursor, statement, *_rest):
         if statement.startswith("INSERT INTO event_logs"):
             rows.append(statement.count("), (") + 1)
 

@@ -9,19 +9,20 @@ from coinhts_core.backtests.report import as_image, percent, svg_curves, text_cu
 def test_curves_are_an_image():
     """Well-formed, a line for each curve within the frame, and nobody's name is markup."""
     curves = {"a <b> & c": [100.0, 50.0, 150.0], "flat": [100.0, 100.0], "empty": []}
-    image = ET.fromstring(svg_curves(curves, 'equity "of" <all>'))  # noqa: S314 - our own text
+    image = ET.fromstring(svg_curves(curves, 'equity "of" <all>', ("first", "last")))  # noqa: S314 - our own text
     lines = [element for element in image if element.tag.endswith("polyline")]
     texts = [element.text for element in image if element.tag.endswith("text")]
-    assert texts == ['equity "of" <all>', "a <b> & c +50.00%", "flat +0.00%"]
+    assert texts == ['equity "of" <all>', "150", "50", "first", "last", "a <b> & c +50.00%", "flat +0.00%"]
     points = [tuple(map(float, pair.split(","))) for line in lines for pair in line.get("points").split()]
     assert len(lines) == 2
-    assert all(0 <= x <= 640 and 0 <= y <= 220 for x, y in points)
+    assert {min(x for x, _ in points), max(x for x, _ in points)} == {110, 900}
+    assert {min(y for _, y in points), max(y for _, y in points)} == {34, 334}
     assert points[1][1] == max(y for _, y in points)
 
 
 def test_nothing_is_no_image():
     """Without a single value there is nothing to draw."""
-    assert svg_curves({}, "empty") == svg_curves({"a": []}, "empty") == ""
+    assert svg_curves({}, "empty", ("", "")) == svg_curves({"a": []}, "empty", ("", "")) == ""
 
 
 def test_an_image_travels_inside_markdown():

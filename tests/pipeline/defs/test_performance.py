@@ -41,7 +41,7 @@ def test_every_strategy_and_coin_has_its_figures_and_its_curve(house):
     metadata = house.events("performance/sma_cross")[-1].metadata
     assert metadata["equity"].value.startswith("![")
     assert "data:image/svg+xml;base64," in metadata["equity"].value
-    assert metadata["figures"].value.count("\n") == 4
+    assert metadata["preview"].value.count("\n") == 4
 
 
 def test_figures_have_the_version_of_the_chains_they_stand_on(house):
@@ -83,4 +83,4 @@ def test_an_empty_house_has_nothing_to_publish(open_house):
         result = published(house)
         assert all(check.passed for check in house.checks(result).values())
         assert house.rooms.lake.read_whole("leaderboard").is_empty()
-        assert house.events("leaderboard")[-1].metadata["equity"].value == "nothing yet"
+        assert house.events("leaderboard")[-1].metadata["dagster/row_count"].value == 0

@@ -99,7 +99,6 @@ def test_the_ui_is_told_rows_bytes_range_preview_and_columns(house):
         told = events[f"{day}|KRW-BTC"]
         assert told["dagster/partition_row_count"].value == entry.rows
         assert told["content_hash"].value == entry.content_hash
-        assert told["data_version"].value == entry.data_version
     newest = events["2026-02-02|KRW-BTC"]
     assert newest["bytes_written"].value > 10_000
     assert newest["first"].value.startswith("2026-02-02 00:0")
