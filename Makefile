@@ -46,7 +46,7 @@ check-sql:
 	$(RUN) sqlfluff lint --disable-progress-bar coinhts_core/ledger
 
 check-definitions:
-	$(BIN)/dg check defs
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/dg check defs
 
 check-conventions:
 	$(RUN) pytest tests/test_conventions.py tests/test_requirements.py
