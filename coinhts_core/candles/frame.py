@@ -38,9 +38,7 @@ _MICROSECONDS_A_DAY = 1_440 * _MICROSECONDS_A_MINUTE
 
 def row_rules(day: date, timeframe: Timeframe, asked_at: datetime) -> dict[str, pl.Expr]:
     """Each rule's name and, row by row, whether it holds."""
-    opened_at, opens, high, low, closes = (
-        pl.col(name) for name in ("opened_at", "open", "high", "low", "close")
-    )
+    opened_at, opens, high, low, closes = (pl.col(name) for name in ("opened_at", "open", "high", "low", "close"))
     midnight = datetime.combine(day, time(), UTC)
     closed_at = opened_at + timedelta(minutes=timeframe.minutes)
     return {
@@ -68,9 +66,7 @@ def judge_day(
     for rule in verdicts.columns:
         if not verdicts[rule].all():
             offender = candles.filter(~verdicts[rule])["opened_at"][0]
-            raise BadCandlesError(
-                symbol=symbol, day=day, reason=f"{rule} does not hold for the bar of {offender}"
-            )
+            raise BadCandlesError(symbol=symbol, day=day, reason=f"{rule} does not hold for the bar of {offender}")
     return candles
 
 

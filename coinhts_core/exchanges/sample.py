@@ -107,9 +107,7 @@ class SampleExchange(Exchange):
 
     def markets(self) -> list[MarketListing]:
         listed = sorted(_COINS.values(), key=lambda coin: coin.symbol)
-        return [
-            MarketListing(coin.symbol, coin.korean_name, coin.english_name, coin.is_warned) for coin in listed
-        ]
+        return [MarketListing(coin.symbol, coin.korean_name, coin.english_name, coin.is_warned) for coin in listed]
 
     def first_day(self, symbol: Market) -> date:
         return self._coin(symbol).first_day
@@ -122,9 +120,7 @@ class SampleExchange(Exchange):
 
     def days(self, symbol: Market, first: date, last: date) -> pl.DataFrame:
         minutes = self._minutes(symbol, first, last)
-        return pl.concat(
-            [CANDLES.empty(), *(resample(block, Timeframe.M1, Timeframe.D1) for block in minutes)]
-        )
+        return pl.concat([CANDLES.empty(), *(resample(block, Timeframe.M1, Timeframe.D1) for block in minutes)])
 
     def _minutes(self, symbol: Market, first: date, last: date) -> Iterator[pl.DataFrame]:
         coin = self._coin(symbol)

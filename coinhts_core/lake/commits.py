@@ -184,18 +184,14 @@ class Commit:
         if not is_canonical or not isinstance(document, dict):
             raise DamagedObjectError(path=name, reason="it is not a commit as coinhts writes them")
         if document.get("format") != _FORMAT:
-            reason = (
-                f"{name} has format {document.get('format')}, this coinhts reads 1; use the newer coinhts"
-            )
+            reason = f"{name} has format {document.get('format')}, this coinhts reads 1; use the newer coinhts"
             raise RefusedError(reason=reason)
         if document.pop("digest", None) != digest(document):
             raise DamagedObjectError(path=name, reason="its digest is not that of its content")
         try:
             commit: Self = _COMMIT.validate_json(canonical(document))
         except ValidationError as error:
-            raise DamagedObjectError(
-                path=name, reason=f"its field {error.errors()[0]['loc']} is wrong"
-            ) from error
+            raise DamagedObjectError(path=name, reason=f"its field {error.errors()[0]['loc']} is wrong") from error
         return commit
 
 

@@ -22,10 +22,7 @@ class Journal:
 
     def heads(self, prefix: str) -> dict[Folder, Commit]:
         """Every folder's head under a prefix, by one listing."""
-        return {
-            folder: self.at(folder, *max(versions.items()))
-            for folder, versions in self._listed(prefix).items()
-        }
+        return {folder: self.at(folder, *max(versions.items())) for folder, versions in self._listed(prefix).items()}
 
     def head(self, folder: Folder) -> Commit | None:
         return self.heads(folder.path).get(folder)
@@ -39,9 +36,7 @@ class Journal:
         """Whether the head came out of this very commit; a number swept and taken again is a dead end."""
         versions = self._listed(folder.path).get(folder, {})
         line = [
-            self.at(folder, number, version)
-            for number, version in sorted(versions.items())
-            if number >= commit.number
+            self.at(folder, number, version) for number, version in sorted(versions.items()) if number >= commit.number
         ]
         is_linked = all(child.parent_digest == parent.digest for parent, child in pairwise(line))
         return line[:1] == [commit] and is_linked

@@ -59,9 +59,7 @@ class Lake:
             found = _venue_in(content, place)
             raise VenueMismatchError(place=place, found=found, wanted=venue, suggestion=suggestion)
 
-    def publish(
-        self, asset: str, symbol: Market, days: Mapping[date, DayRows], *, monthly: bool = True
-    ) -> Published:
+    def publish(self, asset: str, symbol: Market, days: Mapping[date, DayRows], *, monthly: bool = True) -> Published:
         """Merge days into what is stored; `monthly=False` is for bars so few that years share an object."""
         folders: dict[Folder, dict[Day, DayRows]] = {}
         for day, rows in days.items():

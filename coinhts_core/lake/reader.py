@@ -33,9 +33,7 @@ class Reader:
         self._store = store
         self._journal = journal
 
-    def days(
-        self, home: Folder, first_day: date, last_day: date, columns: Sequence[str] | None = None
-    ) -> Stored:
+    def days(self, home: Folder, first_day: date, last_day: date, columns: Sequence[str] | None = None) -> Stored:
         heads = self._journal.heads(home.parent)
         months = [
             self._between(folder, heads[folder], first_day, last_day, columns)
@@ -65,9 +63,7 @@ class Reader:
             rows = rows.filter(pl.col("day").is_between(first_day, last_day))
         return Stored(rows, entries)
 
-    def _newest(
-        self, folder: Folder, head: Commit, columns: Sequence[str] | None
-    ) -> tuple[Commit, pl.DataFrame]:
+    def _newest(self, folder: Folder, head: Commit, columns: Sequence[str] | None) -> tuple[Commit, pl.DataFrame]:
         """Give the head's rows; or, where it was swept since it was listed, the new head and its rows."""
         content = self._store.get(folder.object(head.object))
         if content is None:

@@ -82,11 +82,7 @@ class DirectoryStore:
 
     def remove_unfinished(self, before: datetime) -> list[Listed]:
         """Remove what killed writers left of contents that never got their name."""
-        left = [
-            found
-            for found in self.listed()
-            if found.path.endswith(_UNFINISHED) and found.modified_at < before
-        ]
+        left = [found for found in self.listed() if found.path.endswith(_UNFINISHED) and found.modified_at < before]
         for found in left:
             self.remove(found.path)
         return left

@@ -72,9 +72,7 @@ def _obsolete(
     if not markers:  # being filled, or being restored
         return []
     superseded = [
-        number
-        for number, successor in pairwise(sorted(markers)[:-1])
-        if markers[successor].modified_at < before
+        number for number, successor in pairwise(sorted(markers)[:-1]) if markers[successor].modified_at < before
     ]
     needed = {
         folder.object(journal.at(folder, number, listed.version).object)

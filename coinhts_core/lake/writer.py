@@ -91,9 +91,7 @@ class Writer:
             raise _overtaken(folder, attempts=1)
         return written
 
-    def _attempt(
-        self, folder: Folder, days: Mapping[Day, DayRows], replaces: int | None = None
-    ) -> Written | None:
+    def _attempt(self, folder: Folder, days: Mapping[Day, DayRows], replaces: int | None = None) -> Written | None:
         """None when others were first: what this one read is no longer what is."""
         read_at = now()
         head = self._journal.head(folder)
