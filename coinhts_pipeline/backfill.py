@@ -23,6 +23,7 @@ from coinhts_pipeline.defs.performance import PUBLISH_PERFORMANCE
 from coinhts_pipeline.defs.strategies import REHEARSE_DAYS
 from coinhts_pipeline.installation import Installation
 from coinhts_pipeline.partitions import SYMBOLS, Rectangle, rectangles
+from coinhts_pipeline.told import untold_days
 from coinhts_pipeline.verdicts import failure_of
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -92,9 +93,11 @@ def wanted_symbols(installation: Installation, text: str | None) -> list[Registe
 
 
 def plan(installation: Installation, symbols: Sequence[Registered], first: date, last: date) -> Plan:
-    """Everything between `first` (or the first absent day, when that is earlier) and `last` that is not current."""
-    agenda = _agenda(installation)
-    return _planned(installation, {of.symbol: agenda.to_extend(of, first, last) for of in symbols})
+    """All from `first` (or the first absent day, when that is earlier) to `last` that is not current, or untold."""
+    agenda, instance, rooms = _agenda(installation), installation.instance, installation.rooms
+    days = DayRange(first, last)
+    wanted = {of.symbol: agenda.to_extend(of, first, last) | untold_days(instance, rooms, of, days) for of in symbols}
+    return _planned(installation, wanted)
 
 
 def plan_stale(installation: Installation, symbols: Sequence[Registered]) -> Plan:

@@ -53,4 +53,6 @@ def _can_lock(file: Path) -> bool:
             fcntl.flock(probed, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except FileNotFoundError:
+        return True  # another sweep took it away this moment
     return True

@@ -48,6 +48,11 @@ class BatchedEventLog(PostgresEventLogStorage):
             for event, number in last.values():
                 self._store_asset_event(connection, event, number)
 
+    def dispose(self) -> None:
+        """An instance that is closed keeps no connection open."""
+        super().dispose()
+        self._engine.dispose()
+
 
 class PooledStorage(DagsterPostgresStorage):
     """Runs, events and schedules over one pool of connections a process."""

@@ -96,15 +96,27 @@ def _dagster(settings: Settings) -> Iterator[dg.DagsterInstance]:
     draft = folder / f".dagster-{os.getpid()}.yaml"
     copyfile(PROJECT / "dagster_home" / "dagster.yaml", draft)
     draft.replace(folder / "dagster.yaml")  # others may be reading it this moment
-    os.environ |= _environment(settings, folder)
-    with (folder / "layout.lock").open("w") as lock:
-        flock(lock, LOCK_EX)
-        instance = dg.DagsterInstance.get()
-    with instance:
-        yield instance
+    with _environment(_variables(settings, folder)):
+        with (folder / "layout.lock").open("w") as lock:
+            flock(lock, LOCK_EX)
+            instance = dg.DagsterInstance.get()
+        with instance:
+            yield instance
 
 
-def _environment(settings: Settings, folder: Path) -> dict[str, str]:
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """For as long as the installation is open, and for every process begun in it."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ |= variables
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _variables(settings: Settings, folder: Path) -> dict[str, str]:
     """What Dagster and every process below it reads; secrets travel in the environment, never on a command line."""
     addresses = settings.postgres_url, settings.dagster_postgres_url
     ledger, dagster = (address.get_secret_value() if address else "" for address in addresses)
