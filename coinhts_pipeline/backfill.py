@@ -53,14 +53,25 @@ class Runner:
     installation: Installation
     definitions: dg.Definitions
 
-    def run(self, job: str, tags: Mapping[str, str] | None = None, progress: Progress | None = None) -> None:
-        """One run; `progress` hears of each partition that is finished."""
+    def run(
+        self,
+        job: str,
+        tags: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        only: Sequence[dg.AssetKey] | None = None,
+    ) -> None:
+        """One run of a job, or of some of its assets; `progress` hears of each partition that is finished."""
         instance = self.installation.instance
         run_id = make_new_run_id()
         if progress:
             instance.add_event_listener(run_id, lambda event: _heard(event, progress))
         result = self.definitions.resolve_job_def(job).execute_in_process(
-            instance=instance, run_id=run_id, tags=tags, run_config=_QUIET, raise_on_error=False
+            instance=instance,
+            run_id=run_id,
+            tags=tags,
+            run_config=_QUIET,
+            asset_selection=only,
+            raise_on_error=False,
         )
         if not result.success:
             raise failure_of(result)

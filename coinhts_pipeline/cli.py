@@ -6,7 +6,8 @@ command, which opens what it needs inside its own body, so that `--help` stays q
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -64,6 +65,14 @@ def _complain(sentence: str) -> None:
     screen.complain(sentence)
 
 
+def _scope(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Symbols and days, as most commands take them."""
+    function = click.option("--timerange", help="Such as 20260101-20260131, both days included; open ends allowed.")(
+        function
+    )
+    return click.option("--symbols", help="Such as KRW-BTC,KRW-ETH; all active ones when not given.")(function)
+
+
 def _document(facts: Fact | list[Any] | dict[str, Any]) -> None:
     click.echo(json.dumps(facts, ensure_ascii=False, indent=2, default=str, allow_nan=False))
 
@@ -101,34 +110,20 @@ def demo(*, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--symbols", help="Such as KRW-BTC,KRW-ETH; all active ones when not given.")
-@click.option("--timerange", help="Such as 20260101-20260131, both days included; open ends allowed.")
+@_scope
 @click.option("--stale", is_flag=True, help="Only what repaired candles, new code or an earlier start left behind.")
 @_command
 def backfill(*, symbols: str | None, timerange: str | None, stale: bool, as_json: bool) -> None:
     """Candles to positions for symbols x days; days already current are left alone."""
-    from coinhts_core.settings import read_settings
     from coinhts_pipeline import screen
-    from coinhts_pipeline.backfill import Runner, execute, plan, plan_stale, wanted_days, wanted_symbols
+    from coinhts_pipeline.backfill import Runner, execute, plan, plan_stale
     from coinhts_pipeline.definitions import defs
-    from coinhts_pipeline.installation import open_installation
 
-    settings = read_settings()
-    days = wanted_days(timerange, settings.start_date)
-    with open_installation(settings) as installation:
-        chosen = wanted_symbols(installation, symbols)
+    with _opened(symbols, timerange) as (installation, chosen, days):
         planned = plan_stale(installation, chosen) if stale else plan(installation, chosen, days.first, days.last)
         with screen.progress("candles to positions", planned.steps) as progress:
             execute(Runner(installation, defs()), planned, progress)
-    blocks = [{"symbols": list(of.symbols), "first": of.first, "last": of.last} for of in planned.blocks]
-    if as_json:
-        _document({"partitions": planned.partitions, "runs": blocks})
-    elif blocks:
-        screen.say(f"{planned.partitions} symbol-days in {len(blocks)} {'run' if len(blocks) == 1 else 'runs'}")
-        columns = ["symbols", "first", "last"]
-        screen.table(columns, [[", ".join(of.symbols), str(of.first), str(of.last)] for of in planned.blocks])
-    else:
-        screen.say("every day is current; nothing to do")
+    _told(planned, "every day is current; nothing to do", as_json=as_json)
 
 
 @cli.command()
@@ -219,6 +214,127 @@ def strategy_show(name: str, *, as_json: bool) -> None:
         ["parameter", "default", "bounds", "meaning"],
         [[knob["name"], str(knob["default"]), knob["bounds"], knob["description"]] for knob in knobs],
     )
+
+
+@cli.group()
+def data() -> None:
+    """The candles: what is there, what is missing and why."""
+
+
+@data.command("status")
+@_scope
+@_command
+def data_status(*, symbols: str | None, timerange: str | None, as_json: bool) -> None:
+    """Days by state, and the bars stored, for each symbol."""
+    from coinhts_core.candles.coverage import State
+    from coinhts_pipeline import screen
+    from coinhts_pipeline.data import inventories
+
+    with _opened(symbols, timerange) as (installation, chosen, days):
+        found = inventories(installation, chosen, days)
+    rows = [
+        {"symbol": of.registered.symbol, "bars": of.rows, **{state: of.count(state) for state in State}} for of in found
+    ]
+    if as_json:
+        _document({"first": days.first, "last": days.last, "symbols": rows})
+    else:
+        screen.table(
+            ["symbol", "bars", *State],
+            [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row.values()] for row in rows],
+            words=1,
+        )
+
+
+@data.command("gaps")
+@_scope
+@click.option(
+    "--quiet",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1, 1440),
+    help="Name quiet stretches of so many minutes.",
+)
+@_command
+def data_gaps(*, symbols: str | None, timerange: str | None, quiet: int, as_json: bool) -> None:
+    """Every hole with its reason: no trade, not fetched, exchange down, not listed."""
+    from datetime import timedelta
+
+    from coinhts_pipeline import screen
+    from coinhts_pipeline.data import holes, inventories
+
+    with _opened(symbols, timerange) as (installation, chosen, days):
+        found = holes(installation, inventories(installation, chosen, days), days, timedelta(minutes=quiet))
+    if as_json:
+        _document([vars(hole) for hole in found])
+    elif found:
+        screen.holes(found)
+    else:
+        screen.say("no hole: every day was answered and traded")
+
+
+@data.command("download")
+@_scope
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would be asked for, and ask for nothing.")
+@_command
+def data_download(*, symbols: str | None, timerange: str | None, only_plan: bool, as_json: bool) -> None:
+    """Candles alone, for the days nobody has answered for yet."""
+    from coinhts_pipeline import screen
+    from coinhts_pipeline.backfill import Runner
+    from coinhts_pipeline.data import download, download_plan, inventories
+    from coinhts_pipeline.definitions import defs
+
+    with _opened(symbols, timerange) as (installation, chosen, days):
+        planned = download_plan(installation, inventories(installation, chosen, days))
+        if not only_plan:
+            with screen.progress("candles", planned.steps) as progress:
+                download(Runner(installation, defs()), planned, progress)
+    _told(planned, "every day is there; nothing to ask for", as_json=as_json)
+
+
+@data.command("repair")
+@_scope
+@_command
+def data_repair(*, symbols: str | None, timerange: str | None, as_json: bool) -> None:
+    """Ask again for what is missing, then fold again what stood on it."""
+    from coinhts_pipeline import screen
+    from coinhts_pipeline.backfill import Runner
+    from coinhts_pipeline.data import download_plan, inventories, repair
+    from coinhts_pipeline.definitions import defs
+
+    with _opened(symbols, timerange) as (installation, chosen, days):
+        planned = download_plan(installation, inventories(installation, chosen, days))
+        with screen.progress("candles", planned.steps) as progress:
+            repair(Runner(installation, defs()), chosen, planned, progress)
+        left = download_plan(installation, inventories(installation, chosen, days)).partitions
+    _told(planned, "nothing to mend", as_json=as_json)
+    if left and not as_json:
+        screen.say(f"{left} symbol-days could not be mended; `coinhts data gaps` says why")
+
+
+@contextmanager
+def _opened(symbols: str | None, timerange: str | None) -> Iterator[tuple[Any, Any, Any]]:
+    """The installation, with the symbols and days a command was asked about."""
+    from coinhts_core.settings import read_settings
+    from coinhts_pipeline.backfill import wanted_days, wanted_symbols
+    from coinhts_pipeline.installation import open_installation
+
+    settings = read_settings()
+    days = wanted_days(timerange, settings.start_date)
+    with open_installation(settings) as installation:
+        yield installation, wanted_symbols(installation, symbols), days
+
+
+def _told(planned: Any, nothing: str, *, as_json: bool) -> None:
+    """The runs of a plan, as a document or a table."""
+    from coinhts_pipeline import screen
+
+    blocks = [{"symbols": list(of.symbols), "first": of.first, "last": of.last} for of in planned.blocks]
+    if as_json:
+        _document({"partitions": planned.partitions, "runs": blocks})
+    elif blocks:
+        screen.plan(planned)
+    else:
+        screen.say(nothing)
 
 
 @cli.group()

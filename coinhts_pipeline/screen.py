@@ -6,7 +6,7 @@ What lives here: drawing for people. What stays out: JSON (`cli`) and figures.
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -23,7 +23,10 @@ from rich.table import Table
 from coinhts_core.backtests.report import percent, text_curve
 
 if TYPE_CHECKING:
-    from coinhts_pipeline.demo import Outcome  # whose imports a sentence on the screen need not wait for
+    # whose imports a sentence on the screen need not wait for
+    from coinhts_core.inventory import Hole
+    from coinhts_pipeline.backfill import Plan
+    from coinhts_pipeline.demo import Outcome
 
 KST = timezone(timedelta(hours=9), "KST")
 _WORDS = Console(stderr=False, highlight=False)
@@ -96,6 +99,23 @@ def demo(outcome: "Outcome") -> None:
             ["  .venv/bin/coinhts strategy show sma_cross", "its rule and its knobs"],
         ],
     )
+
+
+def plan(planned: "Plan") -> None:
+    """Runs, and what each covers."""
+    count = len(planned.blocks)
+    say(f"{planned.partitions} symbol-days in {count} {'run' if count == 1 else 'runs'}")
+    table(["symbols", "first", "last"], [[", ".join(of.symbols), str(of.first), str(of.last)] for of in planned.blocks])
+
+
+def holes(found: "Sequence[Hole]") -> None:
+    """Each hole: where it begins and ends, and why it is there."""
+    rows = [[of.symbol, _when(of.first), _when(of.last), of.state, of.reason] for of in found]
+    table(["symbol", "first", "last", "state", "reason"], rows)
+
+
+def _when(place: date) -> str:
+    return moment(place) if isinstance(place, datetime) else str(place)
 
 
 def figures(rows: Sequence[Mapping[str, Any]]) -> None:

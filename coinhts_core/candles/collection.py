@@ -67,7 +67,7 @@ def answers(ledger: Ledger, symbol: str, first: date, last: date) -> dict[date, 
     wanted = {"symbol": symbol, "timeframe": Timeframe.M1.value, "first": first, "last": last}
     with ledger.transaction() as connection:
         rows = connection.execute(load_queries("coverage")["find_coverage"], wanted).fetchall()
-    return {day: Answer(kind, row_count) for day, kind, row_count in rows}
+    return {day: Answer(kind, row_count, reason or "") for day, kind, row_count, reason in rows}
 
 
 def record(ledger: Ledger, collection: Collection, asked_at: datetime) -> None:

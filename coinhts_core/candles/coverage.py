@@ -9,7 +9,7 @@ beside it do "nobody traded", "nobody asked" and "the venue was down" become thr
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -39,6 +39,7 @@ class Answer:
 
     kind: Literal["complete", "unavailable"]
     row_count: int = 0
+    reason: str = field(default="", compare=False)
 
 
 def day_state(day: date, symbol: Listed, answer: Answer | None, stored_rows: int) -> State:

@@ -1,6 +1,6 @@
 -- name: find_coverage
 -- What was asked and answered for some days of a symbol.
-SELECT day, answer, row_count
+SELECT day, answer, row_count, reason
 FROM coverage
 WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND day BETWEEN %(first)s AND %(last)s;
 
