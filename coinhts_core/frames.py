@@ -37,11 +37,12 @@ _PACKED = {"time": "<i8", "int": "<i8", "float": "<f8", "bool": "u1"}
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its kind, and whether a value may be absent."""
+    """One column: its name, its kind, and whether a value may be absent; and, for people, what it means."""
 
     name: str
     kind: Kind
     nullable: bool = False
+    meaning: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from itertools import groupby
 
 import polars as pl
 
-from coinhts_core.candles.collection import Answer, answers
-from coinhts_core.candles.coverage import State, day_state
+from coinhts_core.candles.collection import answers
+from coinhts_core.candles.coverage import Answer, State, day_state
 from coinhts_core.candles.registry import Registered
 from coinhts_core.days import DayRange
 from coinhts_core.lake.lake import Lake

@@ -23,29 +23,29 @@ from coinhts_core.lineup import Entry
 from coinhts_core.positions import Position
 from coinhts_core.rehearsal import Rehearsal
 
-_FIGURES = (
-    "total_return",
-    "annual_return",
-    "max_drawdown",
-    "volatility",
-    "sharpe",
-    "sortino",
-    "win_rate",
-    "profit_factor",
-    "buy_and_hold",
-)
+_FIGURES = {
+    "total_return": "of the equity over all days, a fraction",
+    "annual_return": "compounded to a year of 365 days; from 90 days on",
+    "max_drawdown": "deepest fall below an earlier peak, at day ends",
+    "volatility": "of daily returns, a year",
+    "sharpe": "of daily returns, a year, against 0",
+    "sortino": "of daily returns, a year, against 0",
+    "win_rate": "share of closed trades that earned something after fees",
+    "profit_factor": "won over lost, closed trades after fees",
+    "buy_and_hold": "what holding the coin returned, its entry fee paid",
+}
 PERFORMANCE = Schema(
     "performance",
     1,
     (
-        Column("strategy", "text"),
-        Column("symbol", "text"),
-        Column("is_active", "bool"),
-        Column("first_day", "text", nullable=True),
-        Column("last_day", "text", nullable=True),
-        Column("days", "int"),
-        Column("trades", "int"),
-        *(Column(figure, "float", nullable=True) for figure in _FIGURES),
+        Column("strategy", "text", meaning="its name in the lineup"),
+        Column("symbol", "text", meaning="Upbit's code"),
+        Column("is_active", "bool", meaning="whether the settings still name the symbol"),
+        Column("first_day", "text", nullable=True, meaning="of the window"),
+        Column("last_day", "text", nullable=True, meaning="of the window"),
+        Column("days", "int", meaning="in the window, all of them current"),
+        Column("trades", "int", meaning="closed in the window"),
+        *(Column(figure, "float", nullable=True, meaning=meaning) for figure, meaning in _FIGURES.items()),
     ),
 )
 

@@ -24,11 +24,11 @@ SIGNALS = Schema(
     "signals",
     1,
     (
-        Column("opened_at", "time"),
-        Column("decided_at", "time"),
-        Column("side", "int"),
-        Column("price_krw", "float"),
-        Column("confidence", "float", nullable=True),
+        Column("opened_at", "time", meaning="when the bar begins, UTC"),
+        Column("decided_at", "time", meaning="when the bar closes and the decision stands, UTC"),
+        Column("side", "int", meaning="1 enter, -1 leave, 0 nothing"),
+        Column("price_krw", "float", meaning="the bar's close"),
+        Column("confidence", "float", nullable=True, meaning="0 to 1, where a strategy says so"),
     ),
 )
 

@@ -21,13 +21,13 @@ CANDLES = Schema(
     "candles",
     1,
     (
-        Column("opened_at", "time"),
-        Column("open", "float"),
-        Column("high", "float"),
-        Column("low", "float"),
-        Column("close", "float"),
-        Column("volume", "float"),
-        Column("turnover_krw", "float"),
+        Column("opened_at", "time", meaning="when the bar begins, UTC"),
+        Column("open", "float", meaning="first price, KRW"),
+        Column("high", "float", meaning="highest price, KRW"),
+        Column("low", "float", meaning="lowest price, KRW"),
+        Column("close", "float", meaning="last price, KRW"),
+        Column("volume", "float", meaning="coins traded"),
+        Column("turnover_krw", "float", meaning="KRW traded"),
     ),
 )
 

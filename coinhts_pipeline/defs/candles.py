@@ -32,10 +32,10 @@ MARKETS = Schema(
     "markets",
     1,
     (
-        Column("symbol", "text"),
-        Column("korean_name", "text"),
-        Column("english_name", "text"),
-        Column("is_warned", "bool"),
+        Column("symbol", "text", meaning="Upbit's code"),
+        Column("korean_name", "text", meaning="as the exchange writes it"),
+        Column("english_name", "text", meaning="as the exchange writes it"),
+        Column("is_warned", "bool", meaning="whether the exchange warns of it"),
     ),
 )
 _MINUTE = dg.AssetKey(["candles", "minute"])

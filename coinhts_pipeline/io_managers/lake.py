@@ -126,7 +126,12 @@ def _shown(days: Mapping[date, DayRows]) -> dict[str, Any]:
 def column_schema(schema: Schema) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(column.name, column.kind, constraints=dg.TableColumnConstraints(nullable=column.nullable))
+            dg.TableColumn(
+                column.name,
+                column.kind,
+                description=column.meaning,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
             for column in schema.columns
         ]
     )
