@@ -21,7 +21,7 @@ def names_in(package: ModuleType) -> list[str]:
 
 
 def load_from_package(package: ModuleType, name: str, base: type[T]) -> type[T]:
-    file = Path(package.__path__[0], f"{name}.py")
+    file = _file_of(package, name)
     try:
         module = import_module(f"{package.__name__}.{name}")
     except Exception as error:
@@ -41,6 +41,13 @@ def load_from_file(file: Path, base: type[T]) -> type[T]:
     sys.modules.pop(f"{package.__name__}.{file.stem}", None)
     invalidate_caches()
     return load_from_package(package, file.stem, base)
+
+
+def _file_of(package: ModuleType, name: str) -> Path:
+    """A module's file; a package holds its class in its `__init__`."""
+    folder = Path(package.__path__[0])
+    inner = folder / name / "__init__.py"
+    return inner if inner.exists() else folder / f"{name}.py"
 
 
 def _only_class(module: ModuleType, base: type[T], file: Path) -> type[T]:

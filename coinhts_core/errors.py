@@ -24,10 +24,12 @@ answers the operator's first question, wait or fix? What stays out: handling; th
         ├── BadSettingError
         ├── BadEnvFileError
         ├── HomeUnusableError
+        ├── LakeUnusableError
         ├── VenueMismatchError
         ├── BadAssetError
         ├── BadFrameError
         ├── BadCandlesError
+        ├── BadFileError
         ├── NotStoredError
         ├── DamagedObjectError
         ├── RefusedRowError
@@ -221,6 +223,15 @@ class HomeUnusableError(RefusedError):
     sentence = "the data directory {home} cannot be used ({reason}); set COINHTS_HOME to a directory you may write to"
 
 
+class LakeUnusableError(RefusedError):
+    """The place of the lake exists, or answers, or lets us in, in no way that waiting would change."""
+
+    sentence = (
+        "the lake {place} cannot be used ({reason}); check COINHTS_LAKE, COINHTS_S3__ENDPOINT, COINHTS_S3__REGION "
+        "and the AWS keys"
+    )
+
+
 class VenueMismatchError(RefusedError):
     """Data of another venue lies here."""
 
@@ -247,6 +258,12 @@ class BadCandlesError(RefusedError):
 
     sentence = "the candles of {symbol} on {day} are refused: {reason}; fetch the day again"
     exit_code = 2
+
+
+class BadFileError(RefusedError):
+    """A file of candles that cannot be imported."""
+
+    sentence = "{file} cannot be imported: {reason}"
 
 
 class NotStoredError(RefusedError):

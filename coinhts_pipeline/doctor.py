@@ -6,6 +6,7 @@ What lives here: one function a check, each with its finding. What stays out: me
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from coinhts_core.errors import CoinhtsError
@@ -43,7 +44,7 @@ def examine() -> Iterator[Finding]:
     )
     yield _finding("home", lambda: str(usable_home(settings)))
     yield _disk(settings)
-    yield _finding("exchange", lambda: f"{len(open_exchange(settings.exchange).markets())} markets listed")
+    yield _finding("exchange", lambda: _exchange(settings))
     yield _finding("strategies", lambda: ", ".join(read_lineup(settings.strategies_folder)) or "none is enabled")
     yield from _stored(settings)
 
@@ -60,6 +61,11 @@ def _stored(settings: Settings) -> Iterator[Finding]:
             yield _finding("days", lambda: behind(installation))
     except CoinhtsError as error:
         yield Finding("installation", is_well=False, found=str(error))
+
+
+def _exchange(settings: Settings) -> str:
+    with closing(open_exchange(settings.exchange, settings)) as exchange:
+        return f"{len(exchange.markets())} markets listed"
 
 
 def _ledger(settings: Settings) -> str:

@@ -37,15 +37,23 @@ class Rooms:
             msg = "the ledger's address is set by `coinhts` before anything runs"
             raise RuntimeError(msg)
         with Ledger.open(settings.postgres_url.get_secret_value()) as ledger:
-            yield cls(settings, ledger)
+            rooms = cls(settings, ledger)
+            try:
+                yield rooms
+            finally:
+                rooms.close()
+
+    def close(self) -> None:
+        if "exchange" in vars(self):
+            self.exchange.close()
 
     @cached_property
     def lake(self) -> Lake:
-        return Lake.open(self.settings.lake_url)
+        return Lake.open(self.settings.lake_url, self.settings.s3)
 
     @cached_property
     def exchange(self) -> Exchange:
-        return open_exchange(self.settings.exchange)
+        return open_exchange(self.settings.exchange, self.settings)
 
     @cached_property
     def lineup(self) -> Mapping[str, Entry]:

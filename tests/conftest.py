@@ -1,4 +1,4 @@
-"""What every test may ask for: a clean environment, a real PostgreSQL, a fresh ledger, others sharing one."""
+"""What every test may ask for: a clean environment, a real PostgreSQL, a fresh ledger, others sharing one, a bucket."""
 
 import os
 import shutil
@@ -6,8 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from secrets import token_hex
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -34,6 +37,22 @@ with EmbeddedServer.share(home) as server:
     print(server.url("postgres"), server.data_directory, sep="\\n", flush=True)
     sys.stdin.readline()
 """
+
+_S3_SERVER = """
+import os, sys
+from moto.server import ThreadedMotoServer
+
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print("http://%s:%s" % server.get_host_and_port(), flush=True)
+sys.stdin.readline()  # ends when nobody is left to write a line
+os._exit(0)
+"""
+
+# Without any, moto takes the request for the public's; it looks no closer.
+_KEYS_OF_NOBODY = (
+    "AWS4-HMAC-SHA256 Credential=nobody/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +125,44 @@ def share_elsewhere() -> Iterator[Callable[..., "Sharer"]]:
             return sharer
 
         yield begin
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[str]:
+    """One server that speaks S3 for the whole session, in a process of its own; tell its address."""
+    command = [sys.executable, "-c", _S3_SERVER]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as server:
+        yield server.stdout.readline().strip()
+        server.kill()
+
+
+@pytest.fixture
+def s3(_s3_server, monkeypatch) -> "Bucket":
+    """Give a fresh bucket, and keys in the environment."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, f"canary-{name}")
+    bucket = Bucket(_s3_server, f"lake-{token_hex(8)}")
+    assert bucket.ask("PUT")[0] == 200
+    return bucket
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket as its server has it, asked without any of our code."""
+
+    endpoint: str
+    name: str
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.name}/prefix"
+
+    def ask(self, method: str, key: str = "", body: bytes = b"") -> tuple[int, bytes]:
+        connection = HTTPConnection(urlsplit(self.endpoint).netloc)
+        connection.request(method, f"/{self.name}/{key}", body, {"Authorization": _KEYS_OF_NOBODY})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
 
 
 class Sharer:

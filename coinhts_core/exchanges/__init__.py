@@ -13,23 +13,25 @@ import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import polars as pl
 
 from coinhts_core.discovery import load_from_package, names_in
 from coinhts_core.errors import BadSettingError, nearest
 from coinhts_core.markets import Market
+from coinhts_core.settings import Settings, read_settings
 
 
 @dataclass(frozen=True)
 class MarketListing:
-    """A market as the venue's list shows it; a warned one may soon be delisted."""
+    """A market as the venue's list shows it; a warned one may soon be delisted, cautions are the venue's own words."""
 
     symbol: Market
     korean_name: str
     english_name: str
     is_warned: bool
+    cautions: tuple[str, ...] = ()
 
 
 class Exchange(ABC):
@@ -40,6 +42,15 @@ class Exchange(ABC):
     @property
     def name(self) -> str:
         return type(self).__module__.rpartition(".")[2]
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """The venue as the settings want it; one that needs no network needs none of them."""
+        del settings
+        return cls()
+
+    def close(self) -> None:  # noqa: B027 - not abstract, because most venues hold nothing open
+        """Give back connections; the venue is not used any more."""
 
     @abstractmethod
     def markets(self) -> list[MarketListing]:
@@ -66,9 +77,11 @@ def exchange_names() -> list[str]:
     return names_in(sys.modules[__name__])
 
 
-def open_exchange(name: str) -> Exchange:
+def open_exchange(name: str, settings: Settings | None = None) -> Exchange:
+    """A venue by its name; a script or a notebook leaves its settings to the environment."""
     names = exchange_names()
     if name not in names:
         reason = f"choose one of {', '.join(names)}{nearest(name, names)}"
         raise BadSettingError(name="COINHTS_EXCHANGE", value=name, reason=reason)
-    return load_from_package(sys.modules[__name__], name, Exchange)()  # type: ignore[type-abstract]  # of the base
+    venue = load_from_package(sys.modules[__name__], name, Exchange)  # type: ignore[type-abstract]  # of the base
+    return venue.open(settings or read_settings())

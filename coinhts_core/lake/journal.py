@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from coinhts_core.errors import DamagedObjectError
 from coinhts_core.lake.commits import Commit, Folder, locate
-from coinhts_core.lake.store import DirectoryStore
+from coinhts_core.lake.store import Store
 
 _MARKERS_REMEMBERED = 4_096
 
@@ -16,7 +16,7 @@ _MARKERS_REMEMBERED = 4_096
 class Journal:
     """All folders' lines of commits; the highest number of a line is its head."""
 
-    def __init__(self, store: DirectoryStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._remembered = lru_cache(maxsize=_MARKERS_REMEMBERED)(self._read)
 

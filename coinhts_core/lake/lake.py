@@ -17,13 +17,16 @@ from coinhts_core.errors import DamagedObjectError, VenueMismatchError
 from coinhts_core.hashes import canonical
 from coinhts_core.lake.commits import UNDATED, Day, DayEntry, Folder, month_of
 from coinhts_core.lake.journal import Journal
+from coinhts_core.lake.places import open_store
 from coinhts_core.lake.reader import Reader, Stored
-from coinhts_core.lake.store import DirectoryStore, open_store
+from coinhts_core.lake.store import Store
 from coinhts_core.lake.sweep import Swept, sweep
 from coinhts_core.lake.writer import DayRows, Writer
 from coinhts_core.markets import Market
+from coinhts_core.settings import S3
 
 _VENUE = "venue.json"
+_AMAZON = S3()
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,16 @@ class Published:
 class Lake:
     """Frames by asset, symbol and day, in one place."""
 
-    def __init__(self, store: DirectoryStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._journal = Journal(store)
         self._reader = Reader(store, self._journal)
         self._writer = Writer(store, self._journal, self._reader)
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        return cls(open_store(url))
+    def open(cls, url: str, s3: S3 = _AMAZON) -> Self:
+        """Open the lake at a directory or an s3:// URL; `s3` tells where such URLs lead."""
+        return cls(open_store(url, s3))
 
     def mark_venue(self, venue: str, suggestion: str) -> None:
         """Make the first caller's venue the lake's for ever; send any other to the place suggested."""

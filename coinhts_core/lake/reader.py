@@ -15,7 +15,7 @@ from coinhts_core.errors import DamagedObjectError, NotStoredError
 from coinhts_core.lake.commits import Commit, DayEntry, Folder
 from coinhts_core.lake.journal import Journal
 from coinhts_core.lake.parquet import decode
-from coinhts_core.lake.store import DirectoryStore
+from coinhts_core.lake.store import Store
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Stored:
 class Reader:
     """Reads heads' objects whole, one get a month, and believes no byte that was not published."""
 
-    def __init__(self, store: DirectoryStore, journal: Journal) -> None:
+    def __init__(self, store: Store, journal: Journal) -> None:
         self._store = store
         self._journal = journal
 

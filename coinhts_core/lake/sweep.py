@@ -15,7 +15,7 @@ from itertools import pairwise
 from coinhts_core.errors import CoinhtsError
 from coinhts_core.lake.commits import Folder, locate
 from coinhts_core.lake.journal import Journal
-from coinhts_core.lake.store import DirectoryStore, Listed
+from coinhts_core.lake.store import Listed, Store
 
 _SUPERSEDED_FOR = timedelta(days=7)
 _UNFINISHED_FOR = timedelta(hours=1)
@@ -30,7 +30,7 @@ class Swept:
     damaged: tuple[str, ...]
 
 
-def sweep(store: DirectoryStore, journal: Journal, moment: datetime) -> Swept:
+def sweep(store: Store, journal: Journal, moment: datetime) -> Swept:
     removed = store.remove_unfinished(moment - _UNFINISHED_FOR)
     damaged = []
     for folder, (markers, objects) in _by_folder(store.listed()).items():

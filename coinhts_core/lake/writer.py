@@ -31,7 +31,7 @@ from coinhts_core.lake.commits import (
 from coinhts_core.lake.journal import Journal
 from coinhts_core.lake.parquet import encode
 from coinhts_core.lake.reader import Reader
-from coinhts_core.lake.store import DirectoryStore
+from coinhts_core.lake.store import Store
 
 _ATTEMPTS = 100
 _LONGEST_WRITE = timedelta(hours=1)
@@ -73,7 +73,7 @@ class Written:
 class Writer:
     """Publishes into one folder at a time."""
 
-    def __init__(self, store: DirectoryStore, journal: Journal, reader: Reader) -> None:
+    def __init__(self, store: Store, journal: Journal, reader: Reader) -> None:
         self._store = store
         self._journal = journal
         self._reader = reader
@@ -103,8 +103,8 @@ class Writer:
             return None
         commit, content = self._next(folder, head, merged, days)
         path = folder.object(commit.object)
-        if content:
-            self._store.create(path, content)
+        if content and not self._store.create(path, content):
+            return None
         is_fresh = now() - read_at < _LONGEST_WRITE
         if is_fresh and self._journal.create(folder, commit):
             return Written(commit.number, len(content)) if self._journal.continues(folder, commit) else None

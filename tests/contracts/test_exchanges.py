@@ -1,7 +1,8 @@
-"""What every venue promises, tried on each that needs no network."""
+"""What every venue promises, tried on each; one that needs a network meets its stand-in, and fewer days."""
 
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -12,10 +13,13 @@ from coinhts_core.candles.frame import CANDLES, judge_day
 from coinhts_core.candles.resample import resample
 from coinhts_core.errors import BadSettingError, UnknownMarketError
 from coinhts_core.exchanges import exchange_names, open_exchange
+from coinhts_core.exchanges.upbit import UpbitExchange
+from coinhts_core.exchanges.upbit.calls import Pace
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.rules import rules_on
+from coinhts_core.settings import Settings, Upbit
+from tests.faults.stand_in.process import StandIn
 
-OFFLINE = [name for name in exchange_names() if not open_exchange(name).needs_network]
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 DAYS = [date(2026, 1, 1) + timedelta(days=offset) for offset in range(20)]
 BTC = Market("KRW-BTC")
@@ -26,14 +30,34 @@ GOLDEN_YEARS = [
 ]
 
 
-@pytest.fixture(params=OFFLINE)
-def exchange(request):
-    return open_exchange(request.param)
+@pytest.fixture(scope="module")
+def stand_in_for_upbit(tmp_path_factory):
+    with StandIn.start(tmp_path_factory.mktemp("stand-in")) as stand_in:
+        stand_in.set_up(limits={"per_second": 10_000})
+        yield stand_in
+
+
+@pytest.fixture(params=exchange_names())
+def exchange(request, tmp_path):
+    if request.param == "upbit":
+        stand_in = request.getfixturevalue("stand_in_for_upbit")
+        exchange = UpbitExchange(stand_in.url, tmp_path, Pace(per_second=100))
+    else:
+        exchange = open_exchange(request.param)
+        assert not exchange.needs_network, "give it a stand-in"
+    yield exchange
+    exchange.close()
 
 
 @pytest.fixture
 def symbols(exchange):
-    return [listing.symbol for listing in exchange.markets()]
+    listed = [listing.symbol for listing in exchange.markets()]
+    return listed[:3] if exchange.needs_network else listed
+
+
+@pytest.fixture
+def days(exchange):
+    return DAYS[:2] if exchange.needs_network else DAYS
 
 
 def test_a_venue_is_called_like_its_file(exchange):
@@ -63,22 +87,22 @@ def test_the_first_and_the_last_day_have_a_bar_and_the_days_beyond_have_none(exc
             assert exchange.minutes(symbol, last + timedelta(days=1)).equals(CANDLES.empty())
 
 
-def test_every_day_is_believable(exchange, symbols):
+def test_every_day_is_believable(exchange, symbols, days):
     """Minutes and days pass the rules that collected candles are judged by."""
     for symbol in symbols:
-        for day in DAYS:
-            minutes, days = exchange.minutes(symbol, day), exchange.days(symbol, day, day)
+        for day in days:
+            minutes, daily = exchange.minutes(symbol, day), exchange.days(symbol, day, day)
             assert judge_day(minutes, symbol, day, Timeframe.M1, asked_at=LATER).equals(minutes)
-            assert judge_day(days, symbol, day, Timeframe.D1, asked_at=LATER).equals(days)
+            assert judge_day(daily, symbol, day, Timeframe.D1, asked_at=LATER).equals(daily)
 
 
-def test_days_are_what_their_minutes_make(exchange, symbols):
+def test_days_are_what_their_minutes_make(exchange, symbols, days):
     """To the last bit, in whatever portions they are asked for; a day without a trade has no bar."""
     for symbol in symbols:
-        minutes = pl.concat(exchange.minutes(symbol, day) for day in DAYS)
+        minutes = pl.concat(exchange.minutes(symbol, day) for day in days)
         expected = resample(minutes, Timeframe.M1, Timeframe.D1)
-        assert exchange.days(symbol, DAYS[0], DAYS[-1]).equals(expected)
-        assert pl.concat(exchange.days(symbol, day, day) for day in DAYS).equals(expected)
+        assert exchange.days(symbol, days[0], days[-1]).equals(expected)
+        assert pl.concat(exchange.days(symbol, day, day) for day in days).equals(expected)
 
 
 def test_no_days_are_an_empty_frame(exchange):
@@ -108,6 +132,14 @@ def test_an_unknown_market_is_refused(exchange, text):
         with pytest.raises(UnknownMarketError, match=f"market {text} is not listed on {exchange.name}") as refusal:
             ask(symbol)
         assert ("did you mean KRW-BTC?" in str(refusal.value)) == (text == "KRW-BTCC")
+
+
+def test_a_venue_is_opened_as_the_settings_want_it(stand_in_for_upbit, tmp_path):
+    """At their address, with what limits its calls in their home, where every process looks."""
+    settings = Settings(home=tmp_path, upbit=Upbit(base_url=stand_in_for_upbit.url))
+    with closing(open_exchange("upbit", settings)) as upbit:
+        assert BTC in {listing.symbol for listing in upbit.markets()}
+    assert len(list((tmp_path / "exchanges" / "upbit").glob("market-*"))) == 10
 
 
 def test_an_unknown_venue_is_refused_with_the_nearest():

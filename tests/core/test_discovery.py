@@ -3,7 +3,7 @@ from types import ModuleType
 
 import pytest
 
-from coinhts_core import strategies
+from coinhts_core import exchanges, strategies
 from coinhts_core.discovery import load_from_file, load_from_package, names_in
 from coinhts_core.errors import DiscoveryError
 from coinhts_core.exchanges import Exchange
@@ -31,6 +31,16 @@ def test_a_package_is_scanned():
     files = [file.stem for file in Path(strategies.__file__).parent.glob("*.py") if file.stem != "__init__"]
     assert names_in(strategies) == sorted(files)
     assert load_from_package(strategies, "sma_cross", Strategy).__name__ == "SmaCross"
+
+
+def test_a_package_may_stand_where_a_file_does(tmp_path):
+    """It holds its one class in its `__init__`, which a refusal names."""
+    assert load_from_package(exchanges, "upbit", Exchange).__name__ == "UpbitExchange"
+    package = ModuleType("coinhts_of_packages")
+    package.__path__ = [str(tmp_path)]
+    write(tmp_path / "broken", "__init__", "nonsense(")
+    with pytest.raises(DiscoveryError, match=r"broken/__init__\.py cannot be loaded"):
+        load_from_package(package, "broken", Exchange)
 
 
 def test_a_users_file_is_loaded_as_it_is_now(tmp_path):

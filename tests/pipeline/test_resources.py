@@ -3,6 +3,7 @@ import pytest
 
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.resources import House, Rooms, claims_folder
+from tests.faults.stand_in.process import StandIn
 
 
 def test_a_run_is_claimed_by_the_process_that_executes_it(house):
@@ -31,8 +32,44 @@ def test_rooms_need_an_address(monkeypatch, tmp_path):
         pass
 
 
+def test_rooms_close_the_exchange_they_opened(house):
+    """And open none only to close it."""
+    closed = []
+    with Rooms.open(house.installation.settings) as rooms:
+        pass
+    assert "exchange" not in vars(rooms)
+    with Rooms.open(house.installation.settings) as rooms:
+        rooms.exchange.close = lambda: closed.append("closed")
+    assert closed == ["closed"]
+
+
 def test_rooms_know_the_universe(house):
     """Registered symbols in their order, and those that are followed."""
     assert [of.symbol for of in house.rooms.active] == list(house.rooms.symbols)
     assert house.rooms.exchange.name == "sample"
     assert "sma_cross" in house.rooms.lineup
+
+
+def days_of(house, first="2026-01-01|KRW-BTC", last="2026-01-02|KRW-BTC"):
+    """Make two days and tell their versions."""
+    assert house.run(first, last).success
+    return house.outcome()
+
+
+def test_a_house_on_s3_is_the_same_house(open_house, house, s3):
+    """Lake in a bucket: the same rows and versions as in a directory, and not a file of it on the disk."""
+    here = days_of(house)
+    with open_house(lake=s3.url, s3__endpoint=s3.endpoint) as distant:
+        assert days_of(distant) == here
+        assert not (distant.installation.settings.home / "lake").exists()
+
+
+def test_a_house_that_asks_upbit_gets_what_upbit_says(open_house, house, tmp_path):
+    """The stand-in has the sample market's truth: asked over HTTP, it makes the same days."""
+    with StandIn.start(tmp_path) as stand_in:
+        stand_in.set_up(limits={"per_second": 1_000})
+        asking = {"exchange": "upbit", "upbit__base_url": stand_in.url, "symbols": "KRW-BTC"}
+        with open_house(**asking) as upbit:
+            made = days_of(upbit)
+        assert len(stand_in.calls("candle")) > 2 * 1_440 // 200
+    assert made["backtests/sma_cross"].items() <= days_of(house)["backtests/sma_cross"].items()

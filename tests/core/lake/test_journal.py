@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 
@@ -6,7 +7,6 @@ import pytest
 from coinhts_core.errors import DamagedObjectError
 from coinhts_core.lake.commits import Folder
 from coinhts_core.lake.journal import Journal
-from coinhts_core.lake.store import DirectoryStore
 from coinhts_core.markets import Market
 
 BTC = Market("KRW-BTC")
@@ -15,42 +15,38 @@ DAY = date(2026, 1, 1)
 
 
 @pytest.fixture
-def store(tmp_path, lake, bars):
+def line(store, lake, bars):
     """Make a line of three commits."""
     for price in (1, 2, 3):
         lake.publish("bars", BTC, {DAY: bars(DAY, price)})
-    return CountingStore(tmp_path / "lake")
+    return store
 
 
-class CountingStore(DirectoryStore):
-    """Counts what is asked of the directory."""
-
-    gets = 0
-    listings = 0
-
-    def get(self, path):
-        self.gets += 1
-        return super().get(path)
-
-    def listed(self, prefix=None):
-        self.listings += 1
-        return super().listed(prefix)
-
-
-def test_heads_cost_one_listing_and_markers_are_read_once(store, lake, bars):
+def test_heads_cost_one_listing_and_markers_are_read_once(line, lake, bars, monkeypatch):
     """The highest markers are the heads; what was read before is not read again."""
     february = date(2026, 2, 1)
     lake.publish("bars", BTC, {february: bars(february, 9)})
-    journal = Journal(store)
+    asked = Counter()
+    for name in ("get", "listed"):
+        monkeypatch.setattr(line, name, counted(getattr(line, name), name, asked))
+    journal = Journal(line)
     for _ in range(3):
         heads = journal.heads("bars/symbol=KRW-BTC")
     assert {folder.month: head.number for folder, head in heads.items()} == {"2026-01": 3, "2026-02": 1}
-    assert (store.listings, store.gets) == (3, 2)
+    assert asked == {"listed": 3, "get": 2}
 
 
-def test_number_given_again_is_not_remembered_as_it_was(store, files, lake, bars):
+def counted(call, name, asked):
+    def wrapper(*arguments):
+        asked[name] += 1
+        return call(*arguments)
+
+    return wrapper
+
+
+def test_number_given_again_is_not_remembered_as_it_was(line, files, lake, bars):
     """When somebody removes a commit and its number is taken anew, the new one is what is read."""
-    journal = Journal(store)
+    journal = Journal(line)
     removed = journal.head(FOLDER)
     files("*.json")[-1].unlink()
     lake.publish("bars", BTC, {DAY: bars(DAY, 4)})
@@ -59,9 +55,9 @@ def test_number_given_again_is_not_remembered_as_it_was(store, files, lake, bars
     assert renewed != removed
 
 
-def test_line_is_followed_by_digest(store, files):
+def test_line_is_followed_by_digest(line, files):
     """A commit continues in the head when every link between them is there and names its parent's digest."""
-    journal = Journal(store)
+    journal = Journal(line)
     first, second, third = (journal.at(FOLDER, number, "") for number in (1, 2, 3))
     assert journal.continues(FOLDER, first)
     assert journal.continues(FOLDER, third)
@@ -72,11 +68,11 @@ def test_line_is_followed_by_digest(store, files):
     assert journal.continues(FOLDER, third)
 
 
-def test_marker_of_another_place_is_damage(store, files):
+def test_marker_of_another_place_is_damage(line, files):
     """A whole and valid marker that lies under another number or in another folder is not believed."""
     one, two, _ = files("*.json")
     two.write_bytes(one.read_bytes())
     with pytest.raises(DamagedObjectError, match="another place"):
-        Journal(store).at(FOLDER, 2, "")
+        Journal(line).at(FOLDER, 2, "")
     with pytest.raises(DamagedObjectError, match="missing"):
-        Journal(store).at(FOLDER, 4, "")
+        Journal(line).at(FOLDER, 4, "")

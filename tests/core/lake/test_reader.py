@@ -47,7 +47,7 @@ def test_harmed_months_are_refused_by_name(lake, bars, files, harm, closes):
     }
     victim.unlink() if harm == "lose object" else victim.write_bytes(contents[harm])
     with pytest.raises(DamagedObjectError, match=victim.name):
-        Lake.open(lake._store.full_name("")).read("bars", BTC, *YEAR)
+        Lake(lake._store).read("bars", BTC, *YEAR)
     if kind == "*.parquet":
         march = date(2026, 3, 1)
         assert closes(lake, march, march) == {march: [3]}

@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from coinhts_core.lake.lake import Lake
 from coinhts_core.markets import Market
 
 BTC = Market("KRW-BTC")
@@ -13,6 +14,12 @@ NOW = datetime.now(UTC)
 def age(path, **elapsed):
     moment = (NOW - timedelta(**elapsed)).timestamp()
     os.utime(path, (moment, moment))
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Ages are told by files, so most of this is about a directory."""
+    return {"COINHTS_LAKE": str(tmp_path / "lake")}
 
 
 @pytest.fixture
@@ -94,3 +101,14 @@ def test_damaged_folder_is_reported_and_left_alone(lake, bars, line):
     assert "KRW-BTC" in swept.damaged[0]
     kept = line("*.parquet")
     assert (numbers(path for path in kept if "KRW-BTC" in str(path)), len(kept)) == ([1, 2, 3, 4, 5], 7)
+
+
+def test_bucket_is_swept_alike(distant, bars, keys):
+    """A month later a bucket, too, keeps a folder's two highest versions, and what they name."""
+    lake = Lake(distant)
+    for price in range(1, 6):
+        lake.publish("bars", BTC, {DAY: bars(DAY, price)})
+    assert lake.sweep(NOW + timedelta(days=3)).names == 0
+    assert lake.sweep(NOW + timedelta(days=30)).names == 6
+    assert numbers(keys("*.json")) == numbers(keys("*.parquet")) == [4, 5]
+    assert lake.read("bars", BTC, DAY, DAY)["close"].to_list() == [5]

@@ -1,9 +1,13 @@
+import os
+import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from queue import Queue
 
 import polars as pl
 import pytest
@@ -16,6 +20,7 @@ from coinhts_core.lake.commits import Commit, Folder
 from coinhts_core.lake.lake import Lake
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.markets import Market
+from coinhts_core.settings import S3
 
 REPOSITORY = Path(coinhts_core.__file__).parents[1]
 BTC = Market("KRW-BTC")
@@ -30,7 +35,7 @@ def asked(minute: int) -> datetime:
 
 def test_undated_writer_overtaken_at_the_last_moment_starts_over(lake, bars, monkeypatch, files):
     """The race for a number is lost without a trace: no commit, no object, a word to try again."""
-    other = Lake.open(lake._store.full_name(""))
+    other = Lake(lake._store)
     create = lake._journal.create
 
     def overtaken(folder: Folder, commit: Commit) -> bool:
@@ -116,7 +121,7 @@ def test_writer_that_slept_over_an_hour_starts_over(lake, bars, monkeypatch, fil
 def test_commit_at_a_swept_number_is_merged_again(lake, bars, monkeypatch, files):
     """A writer that took a number others had used and swept sees that the head lacks it, and merges again."""
     lake.publish("bars", BTC, {FIRST: bars(FIRST, 1)})
-    other = Lake.open(lake._store.full_name(""))
+    other = Lake(lake._store)
     create = lake._journal.create
     overtakers = iter([{day: bars(day, day.day)} for day in (date(2026, 1, 10), date(2026, 1, 11), date(2026, 1, 12))])
 
@@ -131,6 +136,17 @@ def test_commit_at_a_swept_number_is_merged_again(lake, bars, monkeypatch, files
     published = lake.publish("bars", BTC, {SECOND: bars(SECOND, 2)})
     assert published.commits == {"2026-01": 5}
     assert sorted(day.day for day in lake.heads("bars", BTC)) == [1, 2, 10, 11, 12]
+
+
+def test_object_whose_name_is_taken_is_written_under_another(lake, bars, monkeypatch, files, closes):
+    """No commit ever names bytes that its writer did not put there."""
+    taken, free = names = [f"000000000001-{digit * 16}.parquet" for digit in "ab"]
+    lake._store.create(JANUARY.object(taken), b"of others")
+    left = iter(names)
+    monkeypatch.setattr(writer_module, "new_object_name", lambda _: next(left))
+    lake.publish("bars", BTC, {FIRST: bars(FIRST, 1)})
+    assert closes(lake) == {FIRST: [1]}
+    assert [path.name for path in files("*.parquet")] == [taken, free]
 
 
 def test_own_marker_met_again_is_a_win(lake, bars, monkeypatch, closes):
@@ -158,25 +174,29 @@ WRITER = """
     from coinhts_core.frames import Column, Schema
     from coinhts_core.lake.lake import Lake
     from coinhts_core.lake.writer import DayRows
+    from coinhts_core.settings import read_settings
     import polars as pl
     BAR = Schema("bar", 1, (Column("opened_at", "time"), Column("close", "float")))
     def rows(day, price):
         frame = pl.DataFrame({"opened_at": [day], "close": [float(price)]})
         return {day: DayRows.of(BAR, frame)}
-    lake = Lake.open(sys.argv[1])
+    settings = read_settings()
+    def opened():
+        return Lake.open(settings.lake_url, settings.s3)
 """
 
 
-def start(script: str, *arguments: object) -> subprocess.Popen[str]:
+def start(script: str, place: Mapping[str, str], *arguments: object, **pipes: int) -> subprocess.Popen[str]:
     code = textwrap.dedent(WRITER) + textwrap.dedent(script)
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+    pipes |= {"stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | place, text=True, **pipes)
 
 
-def test_twenty_racing_writers_lose_no_day(tmp_path, lake, files, closes):
+def test_twenty_racing_writers_lose_no_day(tmp_path, place, lake, files, closes):
     """Four processes of five writers, one month at once: each number has one winner, every day is there."""
     script = """
-        signal_file, offset = Path(sys.argv[2]), int(sys.argv[3])
+        lake, signal_file, offset = opened(), Path(sys.argv[1]), int(sys.argv[2])
         def publish(day):
             while not signal_file.exists():
                 time.sleep(0.001)
@@ -186,7 +206,7 @@ def test_twenty_racing_writers_lose_no_day(tmp_path, lake, files, closes):
         print(len(threads), file=sys.stderr, flush=True)
         for thread in threads: thread.join()
     """
-    writers = [start(script, tmp_path / "lake", tmp_path / "go", offset) for offset in (1, 6, 11, 16)]
+    writers = [start(script, place, tmp_path / "go", offset) for offset in (1, 6, 11, 16)]
     assert [writer.stderr.readline() for writer in writers] == ["5\n"] * 4
     (tmp_path / "go").touch()
     assert [writer.communicate(timeout=60)[1] for writer in writers] == [""] * 4
@@ -196,10 +216,11 @@ def test_twenty_racing_writers_lose_no_day(tmp_path, lake, files, closes):
     assert files("*.unfinished") == []
 
 
-def test_killed_writer_leaves_old_or_new(tmp_path, lake, bars, closes):
+@pytest.mark.parametrize("place", ["directory"], indirect=True)
+def test_killed_writer_leaves_old_or_new(tmp_path, place, lake, bars, closes):
     """A writer killed at any step of a publish leaves one whole version, and the next publish works."""
     script = """
-        left = int(sys.argv[2])
+        lake, left = opened(), int(sys.argv[1])
         def guarded(call):
             def wrapper(*arguments, **options):
                 global left
@@ -216,7 +237,7 @@ def test_killed_writer_leaves_old_or_new(tmp_path, lake, bars, closes):
     outcomes = []
     for step in range(20):
         before = closes(lake)
-        writer = start(script, tmp_path / "lake", step)
+        writer = start(script, place, step)
         assert writer.wait(60) in (0, -9), writer.stderr.read()
         after = closes(lake)
         assert after in (before, before | {SECOND: [100.0 + step]})
@@ -228,3 +249,48 @@ def test_killed_writer_leaves_old_or_new(tmp_path, lake, bars, closes):
     assert outcomes == [(-9, True)] * 6 + [(-9, False)] * 2 + [(0, False)]
     leftovers = sorted(path.suffix for path in tmp_path.rglob("*") if path.suffix not in (".json", ".parquet", ""))
     assert leftovers == [".unfinished"] * 6
+
+
+@pytest.mark.parametrize(("fate", "old", "new"), [("drop", 6, 3), ("lost", 5, 4)])
+def test_writer_killed_at_any_request_leaves_old_or_new(s3, network, bars, closes, fate, old, new):  # noqa: PLR0917 - three are pytest's
+    """Killed as a request leaves, or before its answer comes, a writer leaves one whole version in a bucket, too."""
+    script = """
+        for price in sys.stdin:  # polars takes a second to import, so every writer is a fork of this process
+            writer = os.fork()
+            if not writer:
+                opened().publish("bars", "KRW-BTC", rows(date(2026, 1, 2), int(price)))
+                os._exit(0)
+            print(writer, flush=True)
+            print(os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1]), flush=True)
+    """
+    lake = Lake.open(s3.url, S3(endpoint=s3.endpoint))
+    lake.publish("bars", BTC, {FIRST: bars(FIRST, 1), SECOND: bars(SECOND, 0)})
+    place, outcomes = {"COINHTS_LAKE": s3.url, "COINHTS_S3__ENDPOINT": network.endpoint}, []
+    with start(script, place, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1) as writers:
+        for step in range(1, 20):
+            before, born = closes(lake), Queue()
+            network.fault = killing(born, step, fate)
+            print(step, file=writers.stdin)
+            born.put(int(writers.stdout.readline()))
+            outcome = int(writers.stdout.readline())
+            after = closes(lake)
+            assert after in (before, before | {SECOND: [step]})
+            outcomes.append((outcome, after == before))
+            lake.publish("bars", BTC, {THIRD: bars(THIRD, step)})
+            assert closes(lake) == after | {THIRD: [step]}
+            if outcome == 0:
+                break
+        writers.stdin.close()
+    assert outcomes == [(-9, True)] * old + [(-9, False)] * new + [(0, False)]
+
+
+def killing(born, step, fate):
+    requests = count(1)
+
+    def fault(*_):
+        if next(requests) == step:
+            os.kill(born.get(timeout=30), signal.SIGKILL)
+            return fate
+        return None
+
+    return fault

@@ -53,7 +53,7 @@ def _drawn(rule: dict, call: int) -> dict | None:
     if "calls" in rule and call not in rule["calls"]:
         return None
     chance = random.Random(f"{rule.get('seed', 0)}/{call}")  # noqa: S311 - repeatable on purpose
-    return chance.choice(rule["faults"]) if chance.random() < rule.get("share", 1.0) else None
+    return {"seed": call} | chance.choice(rule["faults"]) if chance.random() < rule.get("share", 1.0) else None
 
 
 def spoiled_rows(rows: list[dict], fault: dict) -> list[dict]:
@@ -83,6 +83,12 @@ def _drop(rows: list[dict], fault: dict) -> list[dict]:
     return [row for place, row in enumerate(rows) if place not in gone]
 
 
+def _lose(rows: list[dict], fault: dict) -> list[dict]:
+    """Drop rows by chance, other ones each time."""
+    chance = random.Random(fault.get("seed", 0))  # noqa: S311 - repeatable on purpose
+    return [row for row in rows if chance.random() >= fault["share"]]
+
+
 def _revise(rows: list[dict], fault: dict) -> list[dict]:
     for place in fault["places"]:
         if rows:
@@ -93,10 +99,6 @@ def _revise(rows: list[dict], fault: dict) -> list[dict]:
 
 def _late(rows: list[dict], fault: dict) -> list[dict]:
     return rows[fault.get("bars", 1) :]
-
-
-def _set(rows: list[dict], fault: dict) -> list[dict]:
-    return [rows[0] | fault["fields"], *rows[1:]] if rows else rows
 
 
 def _all_of(rows: list[dict], fault: dict) -> list[dict]:
@@ -178,9 +180,9 @@ _OF_ROWS = {
     "permute": _permute,
     "duplicate": _duplicate,
     "drop": _drop,
+    "lose": _lose,
     "revise": _revise,
     "late": _late,
-    "set": _set,
     "all": _all_of,
 }
 _OF_REPLIES = {

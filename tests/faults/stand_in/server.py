@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         group = _GROUPS.get(address.path.split("/")[2] if address.path.count("/") > 1 else "", "")
         verdict = self.server.limits.judge(group, arrived_at, has_origin="Origin" in self.headers)
-        fault = self.server.script.next_fault(address.path) or {"kind": ""} if verdict.status == 200 else {"kind": ""}
+        fault = (verdict.status == 200 and self.server.script.next_fault(address.path)) or {"kind": ""}
         self.server.note(
             {"at": arrived_at, "path": address.path, "query": address.query, "group": group,
              "status": verdict.status, "fault": fault["kind"], "headers": dict(self.headers)}
