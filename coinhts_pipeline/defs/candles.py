@@ -10,12 +10,14 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
+from coinhts_core.candles.agreement import disagreements
 from coinhts_core.candles.collection import answers, collect, record
 from coinhts_core.candles.coverage import days_missing
 from coinhts_core.candles.frame import CANDLES, judge_day
 from coinhts_core.candles.registry import Registered
 from coinhts_core.clock import now
 from coinhts_core.days import last_complete_day
+from coinhts_core.errors import NotStoredError
 from coinhts_core.frames import Column, Schema
 from coinhts_core.lake.commits import DayEntry
 from coinhts_core.lake.writer import DayRows
@@ -109,16 +111,26 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         code_version="1",
         io_manager_key="lake",
         metadata={"dagster/column_schema": column_schema(CANDLES)},
-        check_specs=[dg.AssetCheckSpec("day_bars_are_fresh", asset=_DAY)],
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=_DAY) for name in ("day_bars_are_fresh", "day_bars_agree_with_minutes")
+        ],
     )
     @asset_body
     def day(
         context: dg.AssetExecutionContext, house: House
     ) -> Iterator[dg.Output[Iterator[Block]] | dg.AssetCheckResult]:
         """The exchange's own daily bars, since the coin was listed: years of them in a few calls."""
-        behind: dict[str, str] = {}
-        yield in_blocks(_daily(house.rooms, [Market(key) for key in sorted(context.partition_keys)], behind))
+        symbols, behind = [Market(key) for key in sorted(context.partition_keys)], dict[str, str]()
+        yield in_blocks(_daily(house.rooms, symbols, behind))
         yield dg.AssetCheckResult(check_name="day_bars_are_fresh", passed=not behind, metadata=behind)
+        differing = [f"{symbol} {words}" for symbol in symbols for words in _differing(house.rooms, symbol)]
+        yield dg.AssetCheckResult(
+            check_name="day_bars_agree_with_minutes",
+            passed=not differing,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="where both are stored: prices exactly, volumes nearly",
+            metadata={"differences": differing[:50]},
+        )
 
     collect_day_candles = dg.define_asset_job("collect_day_candles", [_DAY])
     refresh_markets = dg.define_asset_job("refresh_markets", ["markets"])
@@ -190,3 +202,13 @@ def _daily(rooms: Rooms, symbols: list[Market], behind: dict[str, str]) -> Itera
         yield Block(symbol, {day: DayRows.of(CANDLES, bar, asked_at=asked_at) for day, bar in judged.items()})
         if last not in judged:
             behind[str(symbol)] = f"the last bar is of {max(judged, default='no day')}"
+
+
+def _differing(rooms: Rooms, symbol: Market) -> list[str]:
+    try:
+        days, minutes = (
+            rooms.lake.read(asset, symbol, date.min, date.max) for asset in ("candles/day", "candles/minute")
+        )
+    except NotStoredError:
+        return []
+    return disagreements(days, minutes)

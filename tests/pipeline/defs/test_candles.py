@@ -1,6 +1,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from coinhts_core.candles.collection import answers
@@ -118,6 +119,21 @@ def test_day_bars_reach_to_yesterday_and_the_check_says_so(house, monkeypatch):
     check = house.checks(house.run("KRW-ETH", job="collect_day_candles"))["day_bars_are_fresh"]
     assert not check.passed
     assert list(check.metadata) == ["KRW-ETH"]
+
+
+def test_day_bars_and_minutes_that_differ_are_named(house, monkeypatch):
+    """Both are stored as they were told; the check says where they tell different days."""
+    assert house.run("2026-01-01|KRW-BTC", "2026-01-02|KRW-BTC", only=[MINUTE]).success
+    result = house.run("KRW-BTC", job="collect_day_candles")
+    assert house.checks(result)["day_bars_agree_with_minutes"].passed
+    days, second = SampleExchange.days, pl.col("opened_at").dt.date() == date(2026, 1, 2)
+    higher = pl.when(second).then(pl.col("high") + 1_000).otherwise("high").alias("high")
+    monkeypatch.setattr(SampleExchange, "days", lambda *asked: days(*asked).with_columns(higher))
+    result = house.run("KRW-BTC", job="collect_day_candles")
+    check = house.checks(result)["day_bars_agree_with_minutes"]
+    assert (result.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
+    (difference,) = check.metadata["differences"].value
+    assert difference.startswith("KRW-BTC 2026-01-02: high is ")
 
 
 def test_the_market_list_holds_every_coin_and_names_lost_ones(house, monkeypatch):
