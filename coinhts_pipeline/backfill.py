@@ -97,7 +97,7 @@ def wanted_symbols(installation: Installation, text: str | None) -> list[Registe
         return list(active.values())
     words = [word for word in text.split(",") if word.strip()] or [text]
     asked = [Market.parse(word) for word in words]
-    for symbol in universe(installation.rooms.exchange, asked):
+    for symbol in universe(installation.rooms.exchange, asked, list(installation.rooms.symbols.values())):
         if symbol not in active:
             raise NotFollowedError(symbol=symbol, followed=", ".join(active))
     return [active[symbol] for symbol in dict.fromkeys(asked)]

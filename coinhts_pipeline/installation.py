@@ -47,7 +47,7 @@ def open_installation(settings: Settings) -> Iterator[Installation]:
         rooms = stack.enter_context(Rooms.open(settings))
         migrate(rooms.ledger)
         _mark_venue(rooms)
-        wanted = universe(rooms.exchange, settings.symbols)
+        wanted = universe(rooms.exchange, settings.symbols, list(rooms.symbols.values()))
         registered = register(rooms.ledger, rooms.exchange, wanted, settings.start_date)
         instance = stack.enter_context(_dagster(settings))
         instance.add_dynamic_partitions(SYMBOLS.name or "", [of.symbol for of in registered])

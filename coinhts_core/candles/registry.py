@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from coinhts_core.errors import UnknownMarketError, nearest
+from coinhts_core.errors import ExchangeUnavailableError, UnknownMarketError, nearest
 from coinhts_core.exchanges import Exchange
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.ledger.queries import load_queries
@@ -33,35 +33,61 @@ class Registered:
         return self.anchor <= day and (self.delisted_on is None or day <= self.delisted_on)
 
 
-def universe(exchange: Exchange, symbols: Sequence[str]) -> list[Market]:
-    """The symbols the settings ask for, each of them known to the venue."""
-    listed = [listing.symbol for listing in exchange.markets()]
+def universe(exchange: Exchange, symbols: Sequence[str], known: Sequence[Registered] = ()) -> list[Market]:
+    """The symbols the settings ask for. The venue is asked only about those it was never asked about."""
     if symbols == ALL_KRW:
-        return [symbol for symbol in listed if symbol.startswith("KRW-")]
+        return _all_krw(exchange, known)
+    unknown = set(symbols) - {registered.symbol for registered in known}
+    listed = [listing.symbol for listing in exchange.markets()] if unknown else []
     for symbol in symbols:
-        if symbol not in listed:
+        if symbol in unknown and symbol not in listed:
             raise UnknownMarketError(symbol=symbol, venue=exchange.name, hint=nearest(symbol, listed))
     return [Market(symbol) for symbol in symbols]
+
+
+def _all_krw(exchange: Exchange, known: Sequence[Registered]) -> list[Market]:
+    """Everything the venue lists in KRW; while it does not answer, what it listed before."""
+    try:
+        return [listing.symbol for listing in exchange.markets() if listing.symbol.startswith("KRW-")]
+    except ExchangeUnavailableError:
+        if not known:
+            raise
+        return [registered.symbol for registered in known if registered.is_active]
 
 
 def register(ledger: Ledger, exchange: Exchange, symbols: Iterable[Market], start: date) -> list[Registered]:
     """The universe as the settings want it now; everything registered before stays readable."""
     wanted = list(symbols)
     queries = load_queries("symbols")
-    first_days = {registered.symbol: registered.first_day for registered in registered_symbols(ledger)}
-    rows = [
-        {
-            "symbol": str(symbol),
-            "first_day": (first_day := first_days.get(symbol) or exchange.first_day(symbol)),
-            "anchor": max(start, first_day),
-            "delisted_on": exchange.last_day(symbol),
-        }
-        for symbol in wanted
-    ]
+    known = {registered.symbol: registered for registered in registered_symbols(ledger)}
+    rows = [_row(known.get(symbol) or _first_asked(exchange, symbol), start) for symbol in wanted]
     with ledger.transaction() as connection, connection.cursor() as cursor:
         cursor.execute(queries["deactivate_others"], {"symbols": [str(symbol) for symbol in wanted]})
         cursor.executemany(queries["register_symbol"], rows)
     return registered_symbols(ledger)
+
+
+def note_delistings(ledger: Ledger, exchange: Exchange, symbols: Iterable[Market]) -> dict[Market, date]:
+    """Symbols that left the venue's list: from the day after their last one on, nothing is asked for."""
+    gone = {symbol: last for symbol in symbols if (last := exchange.last_day(symbol))}
+    rows = [{"symbol": str(symbol), "delisted_on": last} for symbol, last in gone.items()]
+    with ledger.transaction() as connection, connection.cursor() as cursor:
+        cursor.executemany(load_queries("symbols")["note_delisting"], rows)
+    return gone
+
+
+def _first_asked(exchange: Exchange, symbol: Market) -> Registered:
+    first_day = exchange.first_day(symbol)
+    return Registered(symbol, first_day, first_day, exchange.last_day(symbol), is_active=True)
+
+
+def _row(of: Registered, start: date) -> dict[str, object]:
+    return {
+        "symbol": str(of.symbol),
+        "first_day": of.first_day,
+        "anchor": max(start, of.first_day),
+        "delisted_on": of.delisted_on,
+    }
 
 
 def registered_symbols(ledger: Ledger) -> list[Registered]:

@@ -14,7 +14,7 @@ from coinhts_core.candles.agreement import disagreements
 from coinhts_core.candles.collection import answers, collect, record
 from coinhts_core.candles.coverage import days_missing
 from coinhts_core.candles.frame import CANDLES, judge_day
-from coinhts_core.candles.registry import Registered
+from coinhts_core.candles.registry import Registered, note_delistings, register
 from coinhts_core.clock import now
 from coinhts_core.days import last_complete_day
 from coinhts_core.errors import NotStoredError
@@ -23,7 +23,7 @@ from coinhts_core.lake.commits import DayEntry
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Market, Timeframe
-from coinhts_core.settings import Settings, read_settings
+from coinhts_core.settings import ALL_KRW, Settings, read_settings
 from coinhts_pipeline.io_managers.blocks import Block, Whole, in_blocks
 from coinhts_pipeline.io_managers.lake import column_schema
 from coinhts_pipeline.partitions import SYMBOLS, days_by_symbol, symbol_days
@@ -71,8 +71,11 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         rows = DayRows.of(MARKETS, pl.DataFrame(listings).sort("symbol"))
         yield dg.Output(Whole(rows, replaces), data_version=dg.DataVersion(rows.entry.content_hash))
         gone = sorted({of.symbol for of in house.rooms.active} - set(rows.frame["symbol"]))
+        ended = note_delistings(house.rooms.ledger, house.rooms.exchange, gone)
         yield dg.AssetCheckResult(
-            check_name="followed_symbols_are_listed", passed=not gone, metadata={"not listed any more": gone}
+            check_name="followed_symbols_are_listed",
+            passed=not gone,
+            metadata={symbol: f"last day {ended.get(symbol, 'unknown')}" for symbol in gone},
         )
 
     @dg.asset(
@@ -163,7 +166,27 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         assets=[markets, minute, day],
         jobs=[collect_day_candles, refresh_markets],
         schedules=[refresh_markets_daily, collect_day_candles_daily],
+        sensors=[on_new_market],
     )
+
+
+@dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
+def on_new_market(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Coins that the market list has and nobody follows yet: registered under `all-krw`, else only named."""
+    del context
+    settings = read_settings()
+    with Rooms.open(settings) as rooms:
+        try:
+            listed = rooms.lake.read_whole("markets")["symbol"]
+        except NotStoredError:
+            return dg.SkipReason("the market list was never collected; run refresh_markets")
+        new = [Market(symbol) for symbol in listed if symbol.startswith("KRW-") and symbol not in rooms.symbols]
+        if not new:
+            return dg.SkipReason("every listed coin is known")
+        if settings.symbols != ALL_KRW:
+            return dg.SkipReason(f"not followed: {', '.join(new)}; COINHTS_SYMBOLS names those that are")
+        register(rooms.ledger, rooms.exchange, [*(of.symbol for of in rooms.active), *new], settings.start_date)
+    return dg.SensorResult(dynamic_partitions_requests=[SYMBOLS.build_add_request(new)])
 
 
 def _collected(

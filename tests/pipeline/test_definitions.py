@@ -31,6 +31,7 @@ schedule collect_day_candles_daily 20 0 * * *
 schedule refresh_markets_daily 5 0 * * *
 schedule rehearse_days_daily 10 0 * * *
 sensor on_backtests_changed 60 s
+sensor on_new_market 600 s
 sensor on_stale_chain 60 s
 """
 DAILY = {"candles/minute", "signals/*", "backtests/*", "positions/*"}

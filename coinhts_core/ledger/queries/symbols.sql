@@ -16,3 +16,9 @@ INSERT INTO symbols (symbol, first_day, anchor, delisted_on, is_active)
 VALUES (%(symbol)s, %(first_day)s, %(anchor)s, %(delisted_on)s, TRUE)
 ON CONFLICT (symbol) DO UPDATE
     SET anchor = excluded.anchor, delisted_on = excluded.delisted_on, is_active = TRUE;
+
+-- name: note_delisting
+-- The last day of a symbol that left the venue's list.
+UPDATE symbols
+SET delisted_on = %(delisted_on)s
+WHERE symbol = %(symbol)s;

@@ -2,9 +2,10 @@ from datetime import date
 
 import pytest
 
-from coinhts_core.candles.registry import Registered, register, registered_symbols, universe
-from coinhts_core.errors import UnknownMarketError
+from coinhts_core.candles.registry import Registered, note_delistings, register, registered_symbols, universe
+from coinhts_core.errors import ExchangeUnavailableError, UnknownMarketError
 from coinhts_core.exchanges import open_exchange
+from coinhts_core.exchanges.sample import SampleExchange
 from coinhts_core.markets import Market
 
 SAMPLE = open_exchange("sample")
@@ -24,6 +25,39 @@ def test_a_market_the_venue_does_not_list_is_refused(symbol, hint):
     """Before anything is registered."""
     with pytest.raises(UnknownMarketError, match=hint.replace("?", r"\?")):
         universe(SAMPLE, ("KRW-BTC", symbol))
+
+
+class Silent(SampleExchange):
+    """The sample market, not answering."""
+
+    def markets(self):
+        raise ExchangeUnavailableError(venue="sample", reason="maintenance")
+
+    def first_day(self, _symbol):
+        return self.markets()
+
+    last_day = first_day
+
+
+def test_known_symbols_need_no_venue(ledger):
+    """It is asked about each symbol once; later it may be down, or list the symbol no more."""
+    known = register(ledger, SAMPLE, [BTC, STMX], START)
+    assert universe(Silent(), ("KRW-BTC", "KRW-STMX"), known) == universe(Silent(), "all-krw", known) == [BTC, STMX]
+    assert register(ledger, Silent(), [BTC, STMX], START) == known
+    with pytest.raises(ExchangeUnavailableError):
+        universe(Silent(), ("KRW-BTC", "KRW-ETH"), known)
+    with pytest.raises(ExchangeUnavailableError):
+        universe(Silent(), "all-krw")
+
+
+def test_a_delisting_is_noted(ledger):
+    """With its last day, which later starts remember; one that is still listed has none."""
+    register(ledger, SAMPLE, [BTC, STMX], START)
+    with ledger.transaction() as connection:
+        connection.execute("UPDATE symbols SET delisted_on = NULL")
+    assert note_delistings(ledger, SAMPLE, [BTC, STMX]) == {STMX: date(2026, 3, 20)}
+    found = {of.symbol: of.delisted_on for of in register(ledger, Silent(), [BTC, STMX], START)}
+    assert found == {BTC: None, STMX: date(2026, 3, 20)}
 
 
 def test_the_anchor_is_the_later_of_start_and_first_bar(ledger):
