@@ -39,7 +39,7 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """For people, beside a document on stdout."""
-    _NOTES.print(text, style="dim")
+    _NOTES.print(_plain(text), style="dim")
 
 
 def complain(sentence: str) -> None:
@@ -64,7 +64,7 @@ def progress(title: str, total: int) -> Iterator[Any]:
     )
     with bar:
         task = bar.add_task(title, total=total)
-        yield lambda step: bar.update(task, advance=1, description=f"{title}: {step}")
+        yield lambda step: bar.update(task, advance=1, description=_plain(f"{title}: {step}"))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: int | None = None) -> None:

@@ -51,12 +51,3 @@ def test_a_hole_is_planned_downloaded_named_and_mended(house, answer, down):
     versions = {event.partition: event.tags["dagster/data_version"] for event in house.events("backtests/sma_cross")}
     assert "waiting" not in versions.values()
     assert told(answer, "download", "--plan", *RANGE)["partitions"] == 0
-
-
-@pytest.mark.usefixtures("house")
-def test_people_read_tables(answer):
-    """Without --json the same is told in words."""
-    assert answer("data", "download", *RANGE)[0] == 0
-    assert "KRW-BTC" in answer("data", "status", *RANGE)[1]
-    assert "no hole" in answer("data", "gaps", "--quiet", "1440", *RANGE)[1]
-    assert "nothing to mend" in answer("data", "repair", *RANGE)[1]

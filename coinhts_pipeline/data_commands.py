@@ -1,0 +1,128 @@
+"""coinhts data: what is there of the candles, what is missing and why, and how it comes.
+
+What lives here: the group's commands. What stays out: the work (`data`, `import_files`).
+"""
+
+from pathlib import Path
+
+import click
+
+from coinhts_pipeline.commands import command, document, opened, scope, told
+
+
+@click.group()
+def data() -> None:
+    """The candles: what is there, what is missing and why."""
+
+
+@data.command("status")
+@scope
+@command
+def data_status(*, symbols: str | None, timerange: str | None, as_json: bool) -> None:
+    """Days by state, and the bars stored, for each symbol."""
+    from coinhts_core.candles.coverage import State
+    from coinhts_pipeline import screen
+    from coinhts_pipeline.data import inventories
+
+    with opened(symbols, timerange) as (installation, chosen, days):
+        found = inventories(installation, chosen, days)
+    rows = [
+        {"symbol": of.registered.symbol, "bars": of.rows, **{state: of.count(state) for state in State}} for of in found
+    ]
+    if as_json:
+        document({"first": days.first, "last": days.last, "symbols": rows})
+    else:
+        screen.table(
+            ["symbol", "bars", *State],
+            [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row.values()] for row in rows],
+            words=1,
+        )
+
+
+@data.command("gaps")
+@scope
+@click.option(
+    "--quiet",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1, 1440),
+    help="Name quiet stretches of so many minutes.",
+)
+@command
+def data_gaps(*, symbols: str | None, timerange: str | None, quiet: int, as_json: bool) -> None:
+    """Every hole with its reason: no trade, not fetched, exchange down, not listed."""
+    from datetime import timedelta
+
+    from coinhts_pipeline import screen
+    from coinhts_pipeline.data import holes, inventories
+
+    with opened(symbols, timerange) as (installation, chosen, days):
+        found = holes(installation, inventories(installation, chosen, days), days, timedelta(minutes=quiet))
+    if as_json:
+        document([vars(hole) for hole in found])
+    elif found:
+        screen.holes(found)
+    else:
+        screen.say("no hole: every day was answered and traded")
+
+
+@data.command("download")
+@scope
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would be asked for, and ask for nothing.")
+@command
+def data_download(*, symbols: str | None, timerange: str | None, only_plan: bool, as_json: bool) -> None:
+    """Candles alone, for the days nobody has answered for yet."""
+    from coinhts_pipeline import screen
+    from coinhts_pipeline.backfill import Runner
+    from coinhts_pipeline.data import download, download_plan, inventories
+    from coinhts_pipeline.definitions import defs
+
+    with opened(symbols, timerange) as (installation, chosen, days):
+        planned = download_plan(installation, inventories(installation, chosen, days))
+        if not only_plan:
+            with screen.progress("candles", planned.steps) as progress:
+                download(Runner(installation, defs()), planned, progress)
+    told(planned, "every day is there; nothing to ask for", as_json=as_json)
+
+
+@data.command("repair")
+@scope
+@command
+def data_repair(*, symbols: str | None, timerange: str | None, as_json: bool) -> None:
+    """Ask again for what is missing, then fold again what stood on it."""
+    from coinhts_pipeline import screen
+    from coinhts_pipeline.backfill import Runner
+    from coinhts_pipeline.data import download_plan, inventories, repair
+    from coinhts_pipeline.definitions import defs
+
+    with opened(symbols, timerange) as (installation, chosen, days):
+        planned = download_plan(installation, inventories(installation, chosen, days))
+        with screen.progress("candles", planned.steps) as progress:
+            repair(Runner(installation, defs()), chosen, planned, progress)
+        left = download_plan(installation, inventories(installation, chosen, days)).partitions
+    told(planned, "nothing to mend", as_json=as_json)
+    if left and not as_json:
+        screen.say(f"{left} symbol-days could not be mended; `coinhts data gaps` says why")
+
+
+@data.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--symbol", help="Whose bars they are, such as KRW-BTC, where the files do not say.")
+@click.option("--timeframe", help="1m or 1d, where the files do not say.")
+@click.option("--timezone", type=click.Choice(["UTC", "KST"], case_sensitive=False), help="Of times without a zone.")
+@click.option("--replace", "is_replacing", is_flag=True, help="Replace days that differ from the files.")
+@click.option("--dry-run", "is_rehearsal", is_flag=True, help="Tell what would be imported, and write nothing.")
+@command
+def data_import(
+    *, paths: tuple[Path, ...], is_replacing: bool, is_rehearsal: bool, as_json: bool, **said: str | None
+) -> None:
+    """Bars out of Parquet and CSV files, or directories of them, judged like downloads."""
+    from coinhts_pipeline.import_files import heard, run_import, show
+
+    report = run_import(paths, heard(**said), is_replacing=is_replacing, is_rehearsal=is_rehearsal)
+    if as_json:
+        document(report.facts())
+    else:
+        show(report)
+    if report.refusals:
+        raise report.refusals[0]
