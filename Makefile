@@ -13,7 +13,7 @@ export UV_NO_CACHE := 1
 export UV_NO_PROGRESS := 1
 
 CHECKS := check-format check-lint check-types check-imports check-sql check-definitions check-conventions
-.PHONY: demo up test check $(CHECKS) lock clean
+.PHONY: demo up test prove check $(CHECKS) lock clean
 
 demo: $(INSTALLED)
 	@$(RUN) coinhts_pipeline.cli demo
@@ -25,6 +25,10 @@ up: $(INSTALLED)
 # no chromium is installed, is named at the end.
 test: $(INSTALLED)
 	@$(RUN) pytest -r s -n 2 --dist loadfile $(ARGS)
+
+# The longer proofs: faults and scale that a daily suite has no time for.
+prove: $(INSTALLED)
+	@$(RUN) pytest -m slow $(ARGS)
 
 # Every check runs; make names those that failed.
 check: $(INSTALLED)
