@@ -45,8 +45,7 @@ Document = Callable[[dict[str, object]], None]
 class Child:
     """One supervised process: started once what it needs is there; again, after a growing pause, when it dies."""
 
-    def __init__(self, name: str, command: list[str], log: Path, needs: Path | None = None) -> None:
-        self.name = name
+    def __init__(self, command: list[str], log: Path, needs: Path | None = None) -> None:
         self._command = command
         self._log = log
         self._needs = needs
@@ -152,9 +151,9 @@ def _children(settings: Settings, sockets: Path) -> list[Child]:
     serve = ["dagster", "api", "grpc", "--socket", str(code), "--module-name", "coinhts_pipeline.definitions"]
     web = ["dagster_webserver", "-h", settings.web.host, "-p", str(settings.web.port), "-w", str(workspace)]
     return [
-        Child("code", [*python, *serve, "--location-name", "coinhts"], logs / "code.log"),
-        Child("daemon", [*python, "dagster._daemon", "run", "-w", str(workspace)], logs / "daemon.log", code),
-        Child("web", [*python, *web], logs / "web.log", code),
+        Child([*python, *serve, "--location-name", "coinhts"], logs / "code.log"),
+        Child([*python, "dagster._daemon", "run", "-w", str(workspace)], logs / "daemon.log", code),
+        Child([*python, *web], logs / "web.log", code),
     ]
 
 

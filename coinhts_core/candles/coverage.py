@@ -1,4 +1,4 @@
-"""What is known about a day or a minute: traded, quiet, not fetched, venue down, or not listed.
+"""What is known about a day: traded, quiet, not fetched, venue down, or not listed.
 
 What lives here: the answers to "was it asked, and what was said?", as pure functions. What to add: nothing; a
 new kind of answer is a migration. What stays out: the table that keeps the answers (`ledger`) and asking
@@ -10,15 +10,13 @@ beside it do "nobody traded", "nobody asked" and "the venue was down" become thr
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Literal, Protocol
 
-import polars as pl
-
 
 class State(StrEnum):
-    """All there is to know about a day or a minute of one symbol."""
+    """All there is to know about a day of one symbol."""
 
     TRADED = "traded"
     NO_TRADE = "no trade"
@@ -53,13 +51,6 @@ def day_state(day: date, symbol: Listed, answer: Answer | None, stored_rows: int
     if answer.row_count != stored_rows:
         return State.NOT_FETCHED
     return State.TRADED if stored_rows else State.NO_TRADE
-
-
-def minute_state(opened_at: datetime, day: State, candles: pl.DataFrame) -> State:
-    """Call a minute of a fetched day quiet when it has no bar; of any other day it is what the day is."""
-    if day not in {State.TRADED, State.NO_TRADE}:
-        return day
-    return State.TRADED if opened_at in candles["opened_at"] else State.NO_TRADE
 
 
 def days_missing(

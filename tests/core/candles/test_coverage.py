@@ -1,10 +1,8 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
-import polars as pl
 import pytest
 
-from coinhts_core.candles.coverage import Answer, State, day_state, days_missing, minute_state
-from coinhts_core.candles.frame import CANDLES
+from coinhts_core.candles.coverage import Answer, State, day_state, days_missing
 from coinhts_core.candles.registry import Registered
 from coinhts_core.markets import Market
 
@@ -49,17 +47,6 @@ def test_before_the_anchor_and_after_the_delisting_nothing_is_listed(day, listed
     """Both ends belong to the listing, and outside no answer matters."""
     assert (day_state(day, STMX, None, 0) != State.NOT_LISTED) == listed
     assert (day_state(day, STMX, COMPLETE, 1_200) != State.NOT_LISTED) == listed
-
-
-def test_a_minute_without_a_bar_is_quiet_only_when_the_day_was_fetched():
-    """Otherwise the minute is what its day is."""
-    opened_at = datetime(2026, 1, 10, 0, 1, tzinfo=UTC)
-    candles = CANDLES.judge(pl.DataFrame([(opened_at, *[1.0] * 6)], schema=CANDLES.names, orient="row"))
-    assert minute_state(opened_at, State.TRADED, candles) == State.TRADED
-    assert minute_state(opened_at + timedelta(minutes=1), State.TRADED, candles) == State.NO_TRADE
-    assert minute_state(opened_at, State.NO_TRADE, CANDLES.empty()) == State.NO_TRADE
-    for state in (State.NOT_FETCHED, State.UNAVAILABLE, State.NOT_LISTED):
-        assert minute_state(opened_at, state, CANDLES.empty()) == state
 
 
 def test_what_is_missing_is_what_asking_again_could_bring():
