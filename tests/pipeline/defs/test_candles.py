@@ -136,39 +136,6 @@ def test_day_bars_and_minutes_that_differ_are_named(house, monkeypatch):
     assert difference.startswith("KRW-BTC 2026-01-02: high is ")
 
 
-def test_the_market_list_holds_every_coin_and_names_lost_ones(house, monkeypatch):
-    """A followed symbol that the venue lists no more is called by name."""
-    result = house.run(job="refresh_markets")
-    assert house.checks(result)["followed_symbols_are_listed"].passed
-    assert house.rooms.lake.read_whole("markets").height > 10
-    markets = SampleExchange.markets
-    monkeypatch.setattr(SampleExchange, "markets", lambda self: [of for of in markets(self) if of.symbol != XRP])
-    check = house.checks(house.run(job="refresh_markets"))["followed_symbols_are_listed"]
-    assert (check.passed, list(check.metadata)) == (False, ["KRW-XRP"])
-
-
-def test_a_new_coin_is_named_and_under_all_krw_followed(open_house):
-    """The sensor reads the collected list; what it registers is a partition and is remembered."""
-
-    def evaluated(house):
-        repository = defs().get_repository_def()
-        with dg.build_sensor_context(instance=house.instance, repository_def=repository) as context:
-            return repository.get_sensor_def("on_new_market").evaluate_tick(context)
-
-    with open_house(symbols="KRW-BTC") as house:
-        assert "never collected" in evaluated(house).skip_message
-        assert house.run(job="refresh_markets").success
-        assert "not followed: KRW-ADA, KRW-BCH" in evaluated(house).skip_message
-    with open_house(symbols="all-krw") as house:
-        assert house.run(job="refresh_markets").success
-        assert evaluated(house).skip_message == "every listed coin is known"
-        with house.rooms.ledger.transaction() as connection:
-            connection.execute("DELETE FROM symbols WHERE symbol = 'KRW-DOGE'")
-        (request,) = evaluated(house).dynamic_partitions_requests
-        assert request.partition_keys == ["KRW-DOGE"]
-        assert house.rooms.symbols[Market("KRW-DOGE")].is_active
-
-
 def test_the_schedules_ask_for_the_list_and_for_active_symbols(open_house, monkeypatch):
     """One run a symbol for day bars, none for a symbol that is followed no more; keys differ from day to day."""
     with open_house(symbols="KRW-BTC,KRW-ETH") as house:
