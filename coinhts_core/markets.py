@@ -5,6 +5,7 @@ exist (`exchanges`), and prices' ticks (`rules`).
 """
 
 import re
+from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -60,3 +61,7 @@ class Timeframe(StrEnum):
     @property
     def minutes(self) -> int:
         return int(self[:-1]) * {"m": 1, "h": 60, "d": 1_440, "w": 10_080}[self[-1]]
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(minutes=self.minutes)

@@ -19,7 +19,8 @@ import polars as pl
 
 from coinhts_core.backtests.chain import BACKTESTS, NOT_LISTED, WAITING, first_link, next_link, stored_day
 from coinhts_core.backtests.engine import DayFold, State, fold_day
-from coinhts_core.candles.frame import CANDLES, Bars
+from coinhts_core.candles.bars import Bars
+from coinhts_core.candles.frame import CANDLES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.candles.resample import resample
 from coinhts_core.days import DayRange
@@ -121,7 +122,7 @@ class Rehearsal:
     def _collected(self) -> Collected:
         timeframe = self._entry.strategy.timeframe
         entries, minutes = self._minutes()
-        bars = Bars.from_frame(resample(minutes, Timeframe.M1, timeframe), timeframe)
+        bars = Bars.from_frame(resample(minutes, Timeframe.M1, timeframe), timeframe.length)
         return Collected(entries, bars, {day: bars.rows_of(day) for day in entries})
 
     def _minutes(self) -> tuple[dict[date, DayEntry], pl.DataFrame]:
@@ -167,7 +168,7 @@ class Rehearsal:
     def _decide(self, day: date) -> Decided:
         bars, rows = self._collected.bars, self._collected.rows[day]
         decisions = decide(self._entry.strategy, bars, rows.start, rows.stop)
-        frame = decisions_frame(bars[rows], decisions)
+        frame = decisions_frame(self._entry.strategy, bars, rows.start, rows.stop, decisions)
         return Decided(decisions, DayRows.of(SIGNALS, frame, made_from=self._made_from[day]))
 
     def _backtest_of(self, day: date) -> DayRows:

@@ -9,37 +9,53 @@ decided in a backfill, a run, a sweep or on paper, the same window gives the sam
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from coinhts_core.candles.frame import Bars
+from coinhts_core.candles.bars import Bars
 from coinhts_core.errors import BadFrameError
 from coinhts_core.frames import Column, Schema
-from coinhts_core.hashes import digest
+from coinhts_core.hashes import canonical, digest
 from coinhts_core.strategies import ENTER, LEAVE, NOTHING, Decisions, Strategy
 
 SIGNALS = Schema(
     "signals",
-    1,
+    2,
     (
         Column("opened_at", "time", meaning="when the bar begins, UTC"),
         Column("decided_at", "time", meaning="when the bar closes and the decision stands, UTC"),
         Column("side", "int", meaning="1 enter, -1 leave, 0 nothing"),
         Column("price_krw", "float", meaning="the bar's close"),
         Column("confidence", "float", nullable=True, meaning="0 to 1, where a strategy says so"),
+        Column("note", "text", nullable=True, meaning="what the strategy says of a decision, as JSON"),
     ),
 )
 
 
 def decide(strategy: Strategy, bars: Bars, first: int, end: int) -> Decisions:
     """Decisions of bars[first:end], seen through their window; `bars` begins at the anchor."""
-    start = max(0, first - strategy.warmup)
-    decisions = _judged(strategy.decide(bars[start:end]), end - start)[first - start :]
-    unready = max(0, strategy.ready_after - (first - start))
-    decisions[:unready] = NOTHING
+    seen, before = window(strategy, bars, first, end)
+    decisions = _judged(strategy.decide(seen), len(seen))[before:]
+    decisions[: max(0, strategy.ready_after - before)] = NOTHING
+    for timeframe, warmup in strategy.looks_at.items():
+        decisions[seen.beside(timeframe)[1][before:] < warmup] = NOTHING
     return decisions
+
+
+def window(strategy: Strategy, bars: Bars, first: int, end: int) -> tuple[Bars, int]:
+    """All that bars[first:end] may look at, and how many of its bars come before the first of them."""
+    start = max(0, first - strategy.warmup)
+    begins_at = bars.opened_at[first] if first < len(bars) else 0
+    seen = bars[start:end]
+    longer = {
+        timeframe: others[max(0, others.count_closed_by(begins_at) - strategy.looks_at[timeframe]) :]
+        for timeframe, others in seen.longer.items()
+    }
+    return replace(seen, longer=longer), first - start
 
 
 def _judged(decisions: Decisions, count: int) -> Decisions:
@@ -60,15 +76,40 @@ def made_from(candle_hashes: Sequence[str], strategy: Strategy, code: str) -> st
     return digest(list(candle_hashes), strategy.parameters(), code)
 
 
-def decisions_frame(bars: Bars, decisions: Decisions) -> pl.DataFrame:
+def decisions_frame(strategy: Strategy, bars: Bars, first: int, end: int, decisions: Decisions) -> pl.DataFrame:
+    """The decisions of bars[first:end] as rows, with what the strategy says of those that are any."""
+    rows = bars[first:end]
+    confidence, note = _explained(strategy, bars, first, end, decisions)
     columns = {
-        "opened_at": _times(bars.opened_at),
-        "decided_at": _times(bars.closed_at),
+        "opened_at": _times(rows.opened_at),
+        "decided_at": _times(rows.closed_at),
         "side": decisions,
-        "price_krw": bars.close,
-        "confidence": pl.Series([None] * len(bars), dtype=pl.Float64),
+        "price_krw": rows.close,
+        "confidence": pl.Series(confidence, dtype=pl.Float64),
+        "note": pl.Series(note, dtype=pl.String),
     }
     return SIGNALS.judge(pl.DataFrame(columns))
+
+
+def _explained(
+    strategy: Strategy, bars: Bars, first: int, end: int, decisions: Decisions
+) -> tuple[list[float | None], list[str | None]]:
+    confidence: list[float | None] = [None] * len(decisions)
+    note: list[str | None] = [None] * len(decisions)
+    seen, before = window(strategy, bars, first, end)
+    decided = np.flatnonzero(decisions)
+    said = strategy.explain(seen, decided + before) if len(decided) else {}
+    others = [name for name in said if name != "confidence"]
+    for place, row in enumerate(decided.tolist()):
+        if "confidence" in said:
+            confidence[row] = _plain(said["confidence"][place])
+        if others:
+            note[row] = canonical({name: _plain(said[name][place]) for name in others})
+    return confidence, note
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _times(microseconds: NDArray[np.int64]) -> pl.Series:

@@ -22,7 +22,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from coinhts_core.backtests.account import Costs
-from coinhts_core.candles.frame import Bars
+from coinhts_core.candles.bars import Bars
 from coinhts_core.positions import Position
 from coinhts_core.strategies import Decisions
 

@@ -1,17 +1,13 @@
-"""Candles: their columns, what makes them believable, and the arrays that strategies and the engine read.
+"""Candles: their columns, and what makes them believable.
 
-What lives here: the schema `candles`, the rules a day of bars is judged by, and `Bars`. What to add: a rule,
+What lives here: the schema `candles`, and the rules a day of bars is judged by. What to add: a rule,
 as one true sentence and the expression that holds for every good row. What stays out: fetching
-(`collection`), what is missing (`coverage`), coarser bars (`resample`).
+(`collection`), what is missing (`coverage`), coarser bars (`resample`), bars as arrays (`bars`).
 """
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Self
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from coinhts_core.errors import BadCandlesError, BadFrameError
 from coinhts_core.frames import Column, Schema
@@ -32,8 +28,6 @@ CANDLES = Schema(
 )
 
 _DAY = timedelta(days=1)
-_MICROSECONDS_A_MINUTE = 60_000_000
-_MICROSECONDS_A_DAY = 1_440 * _MICROSECONDS_A_MINUTE
 
 
 def row_rules(day: date, timeframe: Timeframe, asked_at: datetime) -> dict[str, pl.Expr]:
@@ -68,45 +62,3 @@ def judge_day(
             offender = candles.filter(~verdicts[rule])["opened_at"][0]
             raise BadCandlesError(symbol=symbol, day=day, reason=f"{rule} does not hold for the bar of {offender}")
     return candles
-
-
-@dataclass(frozen=True, eq=False)
-class Bars:
-    """Bars as columns, in order; times in microseconds since 1970 UTC. The arrays are read-only."""
-
-    opened_at: NDArray[np.int64]
-    closed_at: NDArray[np.int64]
-    open: NDArray[np.float64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    close: NDArray[np.float64]
-    volume: NDArray[np.float64]
-
-    @classmethod
-    def from_frame(cls, frame: pl.DataFrame, timeframe: Timeframe) -> Self:
-        opened_at = _column(frame["opened_at"].dt.epoch("us"))
-        closed_at = _column(frame["opened_at"].dt.epoch("us") + timeframe.minutes * _MICROSECONDS_A_MINUTE)
-        return cls(
-            opened_at,
-            closed_at,
-            *(_column(frame[name]) for name in ("open", "high", "low", "close", "volume")),
-        )
-
-    def __len__(self) -> int:
-        return len(self.opened_at)
-
-    def __getitem__(self, rows: slice) -> Self:
-        return type(self)(*(column[rows] for column in vars(self).values()))
-
-    def rows_of(self, day: date) -> slice:
-        """Rows that belong to the day: 00:00 < closed_at ≤ 24:00."""
-        midnight = (day - date(1970, 1, 1)).days * _MICROSECONDS_A_DAY
-        first, end = np.searchsorted(self.closed_at, [midnight, midnight + _MICROSECONDS_A_DAY], side="right")
-        return slice(int(first), int(end))
-
-
-def _column(series: pl.Series) -> NDArray[Any]:
-    """Contiguous and read-only, each alike: a compiled loop is compiled anew for every mixture."""
-    column = np.ascontiguousarray(series.to_numpy()).view()
-    column.flags.writeable = False
-    return column

@@ -11,13 +11,13 @@ state, I/O and money; a strategy only looks at bars and decides.
         def decide(self, bars: Bars) -> Decisions: ...
 
 A decision stands at each bar's close: 1 enter, -1 leave, 0 nothing. The law: decisions over a prefix of the
-bars are the prefix of the decisions.
+bars are the prefix of the decisions (`laws`).
 """
 
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,24 +25,30 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from coinhts_core.candles.frame import Bars
+from coinhts_core.candles.bars import Bars
 from coinhts_core.discovery import load_from_file, load_from_package, names_in
 from coinhts_core.errors import BadParameterError, DiscoveryError, UnknownStrategyError, nearest, worded
 from coinhts_core.hashes import Fact
 from coinhts_core.markets import Timeframe
 
 Decisions = NDArray[np.int8]
+Notes = Mapping[str, Sequence[str | float | int | None]]
 ENTER, LEAVE, NOTHING = 1, -1, 0
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
 
 
 class Strategy(BaseModel, ABC):
-    """A frozen set of knobs and one method that decides."""
+    """A frozen set of knobs and one method that decides.
+
+    `is_windowed` says that a decision depends on the last `warmup` bars alone and on nothing before, down to the
+    last bit: then all bars are decided in one pass. Else each day is decided from its own window's first bar on.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: ClassVar[bool] = False
+    is_windowed: ClassVar[bool] = False
 
     timeframe: Timeframe = Timeframe.H1
 
@@ -56,9 +62,24 @@ class Strategy(BaseModel, ABC):
         """How many bars must stand before one that decides anything."""
         return self.warmup
 
+    @property
+    def looks_at(self) -> Mapping[Timeframe, int]:
+        """Longer timeframes that stand beside the bars (`bars.beside`), and the warm-up of each."""
+        return {}
+
+    @property
+    def hold_bars(self) -> int | None:
+        """After how many bars an account leaves, whatever is decided; None while decisions alone count."""
+        return None
+
     @abstractmethod
     def decide(self, bars: Bars) -> Decisions:
         """One decision a bar, each knowing only the bars up to its own."""
+
+    def explain(self, bars: Bars, rows: NDArray[np.intp]) -> Notes:
+        """What there is to say of bars in which something was decided: a column a note, `confidence` among them."""
+        del bars, rows
+        return {}
 
     def parameters(self) -> dict[str, Fact]:
         """What tells this set of knobs from another, as facts for an identity."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field, model_validator
 
-from coinhts_core.candles.frame import Bars
+from coinhts_core.candles.bars import Bars
 from coinhts_core.indicators import exact_units, rolling_sum
 from coinhts_core.strategies import ENTER, LEAVE, Decisions, Strategy
 

@@ -6,7 +6,7 @@ from functools import cache
 import polars as pl
 import pytest
 
-from coinhts_core.candles.frame import Bars
+from coinhts_core.candles.bars import Bars
 from coinhts_core.candles.resample import resample
 from coinhts_core.days import DayRange
 from coinhts_core.errors import BadParameterError, DiscoveryError, UnknownStrategyError
@@ -23,7 +23,7 @@ FILE = source_file("sma_cross").read_text()
 def bars_of(symbol, timeframe):
     exchange = open_exchange("sample")
     minutes = pl.concat(exchange.minutes(Market(symbol), day) for day in DayRange(FIRST, LAST))
-    return Bars.from_frame(resample(minutes, Timeframe.M1, timeframe), timeframe)
+    return Bars.from_frame(resample(minutes, Timeframe.M1, timeframe), timeframe.length)
 
 
 def decided(strategy, bars):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coinhts_core.candles.frame import Bars
+from coinhts_core.candles.bars import Bars
 from coinhts_core.errors import BadFrameError
 from coinhts_core.hashes import digest
 from coinhts_core.markets import Timeframe
@@ -24,7 +25,7 @@ def bars_of(closes, counts=()):
     prices = pl.Series(closes, dtype=pl.Float64)
     columns = dict.fromkeys(("open", "high", "low", "close", "volume"), prices)
     times = pl.Series(opened_at, dtype=pl.Datetime("us", "UTC"))
-    return Bars.from_frame(pl.DataFrame({"opened_at": times, **columns}), Timeframe.H1)
+    return Bars.from_frame(pl.DataFrame({"opened_at": times, **columns}), Timeframe.H1.length)
 
 
 class Scripted(Strategy):
@@ -109,7 +110,8 @@ def test_what_is_no_decision_is_refused(said):
 
 def test_decisions_stand_at_the_close():
     """One row a bar, decided when it closes, at its closing price."""
-    frame = decisions_frame(bars_of([5.0, 6.0]), np.array([0, -1], dtype=np.int8))
+    bars, leaving = bars_of([5.0, 6.0]), np.array([0, -1], dtype=np.int8)
+    frame = decisions_frame(Scripted(said=[]), bars, 0, 2, leaving)
     assert frame.schema == SIGNALS.empty().schema
     assert frame.row(1) == (
         datetime(2026, 1, 1, 1, tzinfo=UTC),
@@ -117,8 +119,51 @@ def test_decisions_stand_at_the_close():
         -1,
         6.0,
         None,
+        None,
     )
-    assert decisions_frame(bars_of([]), np.array([], dtype=np.int8)).height == 0
+    assert decisions_frame(Scripted(said=[]), bars_of([]), 0, 0, leaving[:0]).height == 0
+
+
+class Talkative(Scripted):
+    """Says of each bar it decides in how many bars it sees, and how sure it is."""
+
+    def explain(self, bars, rows):
+        return {"confidence": [row / 10 for row in rows.tolist()], "seen": np.full(len(rows), len(bars)), "row": rows}
+
+
+def test_what_is_said_of_a_decision_stands_beside_it():
+    """Confidence has a column of its own, all else is a note; bars without a decision have neither."""
+    bars = bars_of([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    frame = decisions_frame(Talkative(said=[]), bars, 4, 6, np.array([0, 1], dtype=np.int8))
+    assert frame["confidence"].to_list() == [None, 0.4]
+    assert frame["note"].to_list() == [None, '{"row":4,"seen":5}']
+
+
+class LooksUp(Scripted):
+    """Stands beside hours; enters wherever it is let."""
+
+    @property
+    def looks_at(self):
+        return {Timeframe.H4: 2}
+
+    def decide(self, bars):
+        self.said.append(len(bars.longer[Timeframe.H4]))
+        return np.ones(len(bars), dtype=np.int8)
+
+
+def test_longer_bars_have_a_warm_up_of_their_own():
+    """A bar decides nothing before two longer ones have closed; a day sees two of before and its own."""
+    hours = bars_of([float(price) for price in range(1, 97)])
+    fours = Bars.from_frame(
+        pl.DataFrame({"opened_at": pl.from_epoch(pl.Series(hours.opened_at[::4]), "us").dt.replace_time_zone("UTC"),
+                      **dict.fromkeys(("open", "high", "low", "close", "volume"), hours.open[::4])}),
+        Timeframe.H4.length,
+    )  # fmt: skip
+    strategy = LooksUp(said=[], warm=0, ready=0)
+    bars = replace(hours, longer={Timeframe.H4: fours})
+    assert decide(strategy, bars, 0, 24).tolist() == [0] * 7 + [1] * 17
+    assert decide(strategy, bars, 48, 72).tolist() == [1] * 24
+    assert strategy.said == [6, 8]
 
 
 def test_a_day_is_made_from_its_window_its_knobs_and_its_code():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.engine import Fill, State, _on_tick, fold_day
-from coinhts_core.candles.frame import Bars
+from coinhts_core.candles.bars import Bars
 from coinhts_core.markets import Timeframe
 from coinhts_core.positions import Position
 from coinhts_core.rules import rules_on
@@ -36,7 +36,7 @@ def bars_of(prices, first=0):
             "volume": pl.Series([1.0] * len(prices), dtype=pl.Float64),
         }
     )
-    return Bars.from_frame(frame, Timeframe.H1)
+    return Bars.from_frame(frame, Timeframe.H1.length)
 
 
 def sides(*decisions):

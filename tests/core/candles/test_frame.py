@@ -1,11 +1,9 @@
 from datetime import UTC, date, datetime, timedelta
 
-import numpy as np
 import polars as pl
 import pytest
 
-from coinhts_core.candles.frame import CANDLES, Bars, judge_day, row_rules
-from coinhts_core.candles.resample import day_of, resample
+from coinhts_core.candles.frame import CANDLES, judge_day, row_rules
 from coinhts_core.errors import BadCandlesError
 from coinhts_core.exchanges import open_exchange
 from coinhts_core.markets import Market, Timeframe
@@ -110,49 +108,3 @@ def test_rules_are_true_sentences_with_a_verdict_for_every_row():
     assert verdicts.select((~pl.all()).sum()).row(0, named=True) == {
         rule: int(rule == "prices_are_positive") for rule in verdicts.columns
     }
-
-
-def test_bars_are_the_frame_in_columns():
-    """Times in microseconds, prices as they were, each contiguous and read-only."""
-    bars = Bars.from_frame(frame(), Timeframe.M1)
-    assert len(bars) == 3
-    assert bars.opened_at.dtype == bars.closed_at.dtype == np.int64
-    assert (bars.closed_at - bars.opened_at).tolist() == [60_000_000] * 3
-    assert bars.opened_at[0] == int(MIDNIGHT.timestamp()) * 1_000_000
-    for name in ("open", "high", "low", "close", "volume"):
-        assert getattr(bars, name).tolist() == frame()[name].to_list()
-    for column in vars(bars).values():
-        assert column.flags.c_contiguous
-        assert not column.flags.writeable
-
-
-def test_chunked_frames_make_the_same_bars():
-    """A frame put together from days is read like one piece."""
-    halves = pl.concat([frame()[:2], frame()[2:]], rechunk=False)
-    whole = Bars.from_frame(frame(), Timeframe.M1)
-    for ours, expected in zip(vars(Bars.from_frame(halves, Timeframe.M1)).values(), vars(whole).values(), strict=True):
-        assert np.array_equal(ours, expected)
-        assert not ours.flags.writeable
-
-
-def test_a_slice_of_bars_is_bars():
-    """Every column is cut alike."""
-    tail = Bars.from_frame(frame(), Timeframe.M1)[1:]
-    assert (len(tail), tail.open.tolist(), tail.closed_at[0] - tail.opened_at[0]) == (
-        2,
-        [11.0, 12.0],
-        60_000_000,
-    )
-
-
-@pytest.mark.parametrize("timeframe", [Timeframe.M15, Timeframe.H4, Timeframe.D1, Timeframe.W1])
-def test_rows_of_a_day_are_those_that_close_in_it(timeframe):
-    """The same rule as `day_of`, on arrays: days divide the bars without gap or overlap."""
-    days = [date(2026, 1, 1) + timedelta(days=offset) for offset in range(18)]
-    candles = resample(pl.concat(SAMPLE.minutes(BTC, day) for day in days), Timeframe.M1, timeframe)
-    bars = Bars.from_frame(candles, timeframe)
-    closed_at = [moment + timedelta(minutes=timeframe.minutes) for moment in candles["opened_at"]]
-    by_day = [bars.rows_of(day) for day in [*days, date(2026, 1, 19)]]
-    assert [row for rows in by_day for row in range(len(bars))[rows]] == list(range(len(bars)))
-    for day, rows in zip(days, by_day, strict=False):
-        assert all(day_of(moment) == day for moment in closed_at[rows])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coinhts_core.candles.frame import Bars
+from coinhts_core.candles.bars import Bars
 from coinhts_core.markets import Timeframe
 from coinhts_core.strategies import load
 
@@ -15,7 +15,7 @@ def bars_of(closes):
     prices = pl.Series(closes, dtype=pl.Float64)
     opened_at = pl.Series(range(len(closes)), dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
     columns = dict.fromkeys(("open", "high", "low", "close", "volume"), prices)
-    return Bars.from_frame(pl.DataFrame({"opened_at": opened_at, **columns}), Timeframe.H1)
+    return Bars.from_frame(pl.DataFrame({"opened_at": opened_at, **columns}), Timeframe.H1.length)
 
 
 def slow_decisions(closes, fast, slow):
