@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 
 from coinhts_core.backtests.chain import BACKTESTS, NOT_LISTED, WAITING, first_link, next_link, stored_day
-from coinhts_core.backtests.engine import DayFold, State, fold_day
+from coinhts_core.backtests.engine import Day
+from coinhts_core.backtests.fold import DayFold, State, fold_day
 from coinhts_core.candles.bars import Bars
 from coinhts_core.candles.frame import CANDLES
 from coinhts_core.candles.registry import Registered
@@ -182,13 +183,15 @@ class Rehearsal:
         """Every day of the unbroken line, folded from the anchor."""
         entry, collected = self._entry, self._collected
         link = first_link(entry.name, self._registered.symbol, self._registered.anchor)
-        state = State(entry.account.cash)
+        state, fractions = State(entry.account.cash), entry.account.fractions(collected.bars)
+        limits = entry.account.limits(entry.strategy.hold_bars)
         folded: dict[date, Folded] = {}
         for day, rows in collected.rows.items():
             decided, rules = self._decided[day], rules_on(day)
             hashes = collected.entries[day].content_hash, decided.entry.content_hash
             link = next_link(link, *hashes, entry.terms, rules.as_facts())
-            fold = fold_day(state, collected.bars[rows], decided.decisions, entry.account.costs(rules))
+            brought = Day(collected.bars[rows], decided.decisions, fractions[rows])
+            fold = fold_day(state, brought, entry.account.costs(rules), limits)
             folded[day] = Folded(link, fold)
             state = fold.state
         return folded

@@ -1,7 +1,7 @@
 """The chain: each day's identity stands on the day before, back to the anchor.
 
 What lives here: the links, the schema of a stored day, and what a day becomes that cannot be folded yet. What
-stays out: reading and writing (`rehearsal`), the fold (`engine`). The formulas are final: changing one makes
+stays out: reading and writing (`rehearsal`), the fold (`fold`). The formulas are final: changing one makes
 every stored day another.
 
     link(anchor - 1) = H("chain 1", strategy, symbol, anchor)
@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from coinhts_core.backtests.engine import DayFold
+from coinhts_core.backtests.fold import DayFold
 from coinhts_core.frames import Column, Schema
 from coinhts_core.hashes import Fact, canonical, digest
 
@@ -24,14 +24,18 @@ NOT_LISTED = "not listed"  # a day before the anchor or after the delisting: no 
 
 BACKTESTS = Schema(
     "backtests",
-    1,
+    2,
     (
         Column("opened_at", "time", meaning="the day, 00:00 UTC"),
         Column("equity_open_krw", "float", meaning="worth when the day begins"),
         Column("equity_close_krw", "float", meaning="worth when it ends"),
         Column("equity_worst_krw", "float", meaning="lowest worth on the way, at the lows of held coins"),
+        Column("equity_optimistic_krw", "float", meaning="worth when it ends, had every bar in doubt gone well"),
+        Column("ambiguous", "int", meaning="bars in doubt since the first day"),
         Column("last_price_krw", "float", meaning="the last close known"),
-        Column("pending", "int", meaning="an order for the next bar: 1 buy, -1 sell, 0 none"),
+        Column(
+            "pending", "int", meaning="an order for the next bar: 1 buy, -1 sell, -2 sell since its time is up, 0 none"
+        ),
         Column("fills", "text", meaning="the day's fills, as JSON"),
         Column("held", "text", meaning="positions held at any time of the day, as JSON"),
         Column("state", "text", meaning="all that the next day goes on from, as JSON"),
@@ -67,6 +71,8 @@ def stored_day(day: date, fold: DayFold) -> pl.DataFrame:
         "equity_open_krw": fold.equity_open_krw,
         "equity_close_krw": fold.equity_close_krw,
         "equity_worst_krw": fold.equity_worst_krw,
+        "equity_optimistic_krw": fold.equity_optimistic_krw,
+        "ambiguous": fold.state.ambiguous,
         "last_price_krw": fold.state.last_price_krw,
         "pending": fold.state.pending,
         "fills": canonical([fill._asdict() for fill in fold.fills]),

@@ -1,171 +1,283 @@
-"""The fold: a state, the next bars and their decisions in; the next state, fills and equity out.
+"""The engine: what an account does at the next bars, given what was decided at their closes.
 
-What lives here: `State`, `fold_day` and the compiled loop under it. What stays out: where bars and decisions
-come from, and identities (`chain`).
+What lives here: the compiled loop, and the fill table it follows. What stays out: where bars and decisions come
+from, days and what they hand on (`fold`), identities (`chain`).
 
-The fills, exactly:
-    an order decided at a bar's close fills at the open of the next bar that exists, be it in another day
-    buying: all cash, at the open plus slippage, rounded up to a tick; the volume cut to 8 decimals
-    selling: all volume, at the open minus slippage, rounded down to a tick
-    fee: price x volume x rate, paid in KRW on either side
-    an order below the minimum is not placed: nothing happens and the decision is gone
-    a decision to enter while holding, or to leave while flat, is ignored
-Equity is marked at a bar's close; the worst equity of a day also looks at the lows while a coin was held.
+The fill table. In each bar, in this order:
+    open    the order of the bar before fills at the open, be that bar in another day: a buy at the open plus slippage,
+            up to a tick; a sale at the open less slippage, down to a tick
+    open    a position whose stop is at or above the open is sold at the open less slippage, down to a tick; one whose
+            target is at or below the open is sold at the open
+    inside  the low reaches the stop: sold at the stop less slippage, down to a tick
+            the high reaches the target: sold at the target, without slippage: it is a limit order
+            both: the bar is ambiguous. Its minutes tell, where they are known; where they are not, or inside a minute,
+            the bar is counted, and the stop comes first (pessimistic) or the target (optimistic)
+    close   equity is marked; the bar's high counts for the trailing stop of the bars to come
+    close   a decision becomes the order for the next bar. To enter while holding, or to leave while flat, is ignored.
+            A position held for its time (the entry's bar is the first) is ordered to be sold
+    stop    the higher of entry x (1 - stop loss) and highest price since x (1 - trailing stop), down to a tick
+    target  entry x (1 + take profit), up to a tick
+    buying  spends its part of what the account is worth, fee included, and never more than its cash; the volume is cut
+            to 8 decimals
+    fee     price x volume x rate, paid in KRW on either side
+    an order below the minimum is not placed: nothing happens, and it is gone
+The worst equity looks at the lows, too, while a coin was held; a sale at the target may have come after the low.
 """
 
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from coinhts_core.backtests.account import Costs
+from coinhts_core.backtests.account import Costs, Limits
 from coinhts_core.candles.bars import Bars
-from coinhts_core.positions import Position
 from coinhts_core.strategies import Decisions
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BUY, SELL, TIME_IS_UP = 1, -1, -2  # orders
+ENTRY, DECISION, TIME, STOP, TRAILING, TARGET = range(6)  # why a fill happened
+_BOTH = -1
+UP, DOWN = True, False
+REASONS = ("entry", "decision", "time", "stop", "trailing stop", "target")
+
+_NO_ROWS = np.empty(0, dtype=np.int64)
 _VOLUME_STEPS = 1e8  # Upbit cuts volumes to 8 decimals
 _ROUNDING = 6e-16  # what five roundings of doubles may add up to, in parts of the number
 
 
-@dataclass(frozen=True)
-class State:
-    """All that a day hands to the next one."""
+class Marks(NamedTuple):
+    """What one bar hands to the next."""
 
-    cash_krw: float
-    position: Position | None = None
-    pending: int = 0
-    last_price_krw: float = 0.0
-    entries: int = 0
-
-    @property
-    def equity_krw(self) -> float:
-        return self.cash_krw + (self.position.volume_base * self.last_price_krw if self.position else 0.0)
-
-    def facts(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_facts(cls, facts: dict[str, Any]) -> Self:
-        held = facts["position"]
-        return cls(**{**facts, "position": Position.from_facts(held) if held else None})
+    cash: float
+    volume: float = 0.0
+    entry_price: float = 0.0
+    peak: float = 0.0
+    held: int = 0
+    order: int = 0
+    fraction: float = 0.0
+    last_price: float = 0.0
 
 
-class Fill(NamedTuple):
-    """One side of a trade."""
+class Course(NamedTuple):
+    """What the bars did to the account. A fill is (bar, minute or -1, reason, price, volume, fee)."""
 
-    filled_at: str
-    side: str
-    price_krw: float
-    volume_base: float
-    fee_krw: float
-    position: int
-
-
-@dataclass(frozen=True)
-class DayFold:
-    """What one day did to an account."""
-
-    state: State
-    equity_open_krw: float
-    equity_close_krw: float
-    equity_worst_krw: float
-    fills: tuple[Fill, ...]
-    held: tuple[Position, ...]
+    marks: Marks
+    worst: float
+    ambiguous: int
+    equity: Floats
+    fills: Floats
 
 
-def fold_day(state: State, bars: Bars, decisions: Decisions, costs: Costs) -> DayFold:
-    """One day's bars over the state the day before left; no bars leave it as it was."""
-    volume = state.position.volume_base if state.position else 0.0
-    marked = (state.cash_krw, volume, float(state.pending), state.last_price_krw)
-    (cash, volume, pending, last_price, worst), rows = _fold(
-        *marked, bars.open, bars.low, bars.close, decisions,
-        costs.fee_rate, costs.slippage, costs.minimum_krw, costs.tick_bounds, costs.tick_sizes,
+class _Knobs(NamedTuple):
+    fee_rate: float
+    slippage: float
+    minimum: float
+    spend: float
+    stop_loss: float
+    take_profit: float
+    trailing_stop: float
+    hold_bars: int
+    is_optimistic: bool
+
+
+class _Prices(NamedTuple):
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+
+
+class Minutes(NamedTuple):
+    """The finer bars that order what happens inside a bar, and the first one of each bar (and of the one after)."""
+
+    bars: Bars
+    first_of: Rows
+
+
+class Day(NamedTuple):
+    """What comes: bars, what is decided at their closes, the part of the account an entry spends, and the minutes."""
+
+    bars: Bars
+    decisions: Decisions
+    fractions: Floats
+    minutes: Minutes | None = None
+
+
+def run_course(marks: Marks, day: Day, costs: Costs, limits: Limits, *, is_optimistic: bool = False) -> Course:
+    """Lead an account through bars; no bars leave it as it was."""
+    knobs = _Knobs(
+        costs.fee_rate, costs.slippage, costs.minimum_krw, limits.spend_krw,
+        limits.stop_loss, limits.take_profit, limits.trailing_stop, limits.hold_bars, is_optimistic,
     )  # fmt: skip
-    fills, held, position, entries = _booked(state, bars, rows)
-    after = State(cash, position, int(pending), last_price, entries)
-    return DayFold(after, state.equity_krw, after.equity_krw, min(worst, state.equity_krw), fills, held)
+    bars = _prices(day.bars)
+    fine, first_of = (_prices(day.minutes.bars), day.minutes.first_of) if day.minutes else (bars, _NO_ROWS)
+    marks, worst, ambiguous, equity, fills = _run(
+        marks, bars, day.decisions, day.fractions, fine, first_of, knobs, costs.tick_bounds, costs.tick_sizes
+    )
+    return Course(Marks(*marks), worst, ambiguous, equity, fills)
 
 
-def _booked(
-    state: State, bars: Bars, rows: Floats
-) -> tuple[tuple[Fill, ...], tuple[Position, ...], Position | None, int]:
-    """The loop's rows as fills, and the positions they open and close."""
-    fills: list[Fill] = []
-    closed: list[Position] = []
-    position, entries = state.position, state.entries
-    for bar, side, price, volume, fee in rows.tolist():
-        at = _iso(int(bars.opened_at[int(bar)]))
-        if side > 0:
-            entries += 1
-            position = Position(entries, at, price, volume, fee)
-        elif position:
-            closed.append(position.closed(at, price, fee))
-            position = None
-        fills.append(Fill(at, "buy" if side > 0 else "sell", price, volume, fee, entries))
-    return tuple(fills), (*closed, *([position] if position else [])), position, entries
+def minutes_within(bars: Bars, minutes: Bars) -> Minutes:
+    edges = np.append(bars.opened_at, bars.closed_at[-1:])
+    return Minutes(minutes, np.searchsorted(minutes.opened_at, edges).astype(np.int64))
 
 
-def _iso(microseconds: int) -> str:
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
+def _prices(bars: Bars) -> _Prices:
+    return _Prices(bars.open, bars.high, bars.low, bars.close)
 
 
 @njit(cache=True)
-def _fold(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
-    cash: float, volume: float, pending: float, last_price: float,
-    opens: Floats, lows: Floats, closes: Floats, decisions: Decisions,
-    fee_rate: float, slippage: float, minimum: float, tick_bounds: Floats, tick_sizes: Floats,
-) -> tuple[tuple[float, float, float, float, float], Floats]:  # fmt: skip
-    worst = np.inf
-    rows = np.empty((len(opens), 5))
-    filled = 0
-    for bar in range(len(opens)):
-        if pending > 0:
-            price = _on_tick(opens[bar] * (1.0 + slippage), tick_bounds, tick_sizes, upwards=True)
-            bought = cash / (price * (1.0 + fee_rate))
-            if len(tick_bounds):
-                bought = _whole(bought * _VOLUME_STEPS, upwards=False) / _VOLUME_STEPS
-            if bought > 0.0 and price * bought >= minimum:
-                fee = price * bought * fee_rate
+def _run(  # noqa: C901, PLR0917 - compiled: the table above from top to bottom, handed numbers and arrays one by one
+    marks: Marks, bars: _Prices, decisions: Decisions, fractions: Floats, fine: _Prices, first_of: Rows,
+    knobs: _Knobs, tick_bounds: Floats, tick_sizes: Floats,
+) -> tuple[Marks, float, int, Floats, Floats]:  # fmt: skip
+    cash, volume, entry_price, peak, held, order, fraction, last_price = marks
+    worst, ambiguous = np.inf, 0
+    equity = np.empty(len(bars.open))
+    fills, filled = np.empty((16, 6)), 0
+    for bar in range(len(bars.open)):
+        fills = with_room_for_two(fills, filled)
+        if order == BUY and volume == 0.0:
+            price, bought, fee = buying(cash, cash * fraction, bars.open[bar], knobs, tick_bounds, tick_sizes)
+            if bought > 0.0:
                 cash = max(cash - price * bought - fee, 0.0)
-                volume = bought
-                rows[filled] = (float(bar), 1.0, price, volume, fee)
+                volume, entry_price, peak, held = bought, price, price, 0
+                note(fills[filled], bar, -1, ENTRY, price, volume, fee)
                 filled += 1
-        elif pending < 0:
-            price = _on_tick(opens[bar] * (1.0 - slippage), tick_bounds, tick_sizes, upwards=False)
-            if price * volume >= minimum:
-                fee = price * volume * fee_rate
+        elif order < 0 and volume > 0.0:
+            price = on_tick(bars.open[bar] * (1.0 - knobs.slippage), tick_bounds, tick_sizes, DOWN)
+            if price * volume >= knobs.minimum:
+                fee = price * volume * knobs.fee_rate
                 cash += price * volume - fee
-                rows[filled] = (float(bar), -1.0, price, volume, fee)
+                note(fills[filled], bar, -1, DECISION if order == SELL else TIME, price, volume, fee)
                 filled += 1
                 volume = 0.0
-        pending = 0.0
-        worst = min(worst, cash + volume * lows[bar])
-        last_price = closes[bar]
-        if (decisions[bar] > 0 and volume == 0.0) or (decisions[bar] < 0 and volume > 0.0):
-            pending = float(decisions[bar])
-    return (cash, volume, pending, last_price, worst), rows[:filled]
+        if volume > 0.0:
+            reason, minute, price, doubts = leaving(
+                bar, bars, fine, first_of, entry_price, peak, knobs, tick_bounds, tick_sizes
+            )
+            ambiguous += doubts
+            is_sold = reason > 0 and price * volume >= knobs.minimum
+            if not is_sold or (reason == TARGET and price > bars.open[bar]):
+                worst = min(worst, cash + volume * bars.low[bar])
+            if is_sold:
+                fee = price * volume * knobs.fee_rate
+                cash += price * volume - fee
+                note(fills[filled], bar, minute, reason, price, volume, fee)
+                filled += 1
+                volume = 0.0
+            else:
+                peak = max(peak, bars.high[bar])
+                held += 1
+        last_price = bars.close[bar]
+        equity[bar] = cash + volume * last_price
+        worst = min(worst, equity[bar])
+        order = next_order(decisions[bar], volume > 0.0, held, knobs.hold_bars)
+        fraction = fractions[bar] if order == BUY else 0.0
+    if volume == 0.0:
+        entry_price, peak, held = 0.0, 0.0, 0
+    marks = Marks(cash, volume, entry_price, peak, held, order, fraction, last_price)
+    return marks, worst, ambiguous, equity, fills[:filled]
 
 
 @njit(cache=True)
-def _on_tick(price: float, bounds: Floats, sizes: Floats, upwards: bool) -> Any:  # noqa: FBT001 - the compiler knows no other
+def next_order(decision: int, is_holding: bool, held: int, hold_bars: int) -> int:  # noqa: FBT001 - the compiler knows no other
+    if not is_holding:
+        return BUY if decision > 0 else 0
+    if decision < 0:
+        return SELL
+    return TIME_IS_UP if 0 < hold_bars <= held else 0
+
+
+@njit(cache=True)
+def buying(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
+    cash: float, budget: float, opens: float, knobs: _Knobs, tick_bounds: Floats, tick_sizes: Floats
+) -> tuple[float, float, float]:
+    """Price, volume and fee of an entry at the open; the volume is 0 when the order is not placed."""
+    price = on_tick(opens * (1.0 + knobs.slippage), tick_bounds, tick_sizes, UP)
+    bought = min(budget, knobs.spend, cash) / (price * (1.0 + knobs.fee_rate))
+    if len(tick_bounds):
+        bought = whole(bought * _VOLUME_STEPS, DOWN) / _VOLUME_STEPS
+    if price * bought < knobs.minimum:
+        bought = 0.0
+    return price, bought, price * bought * knobs.fee_rate
+
+
+@njit(cache=True)
+def note(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
+    row: Floats, bar: int, minute: int, reason: int, price: float, volume: float, fee: float
+) -> None:
+    row[0], row[1], row[2] = bar, minute, reason
+    row[3], row[4], row[5] = price, volume, fee
+
+
+@njit(cache=True)
+def with_room_for_two(fills: Floats, filled: int) -> Floats:
+    if filled + 2 <= len(fills):
+        return fills
+    more = np.empty((2 * len(fills), fills.shape[1]))
+    more[:filled] = fills[:filled]
+    return more
+
+
+@njit(cache=True)
+def leaving(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
+    bar: int, bars: _Prices, fine: _Prices, first_of: Rows, entry_price: float, peak: float, knobs: _Knobs,
+    tick_bounds: Floats, tick_sizes: Floats,
+) -> tuple[int, int, float, int]:  # fmt: skip
+    """Why, in which minute and at what price a position is left inside a bar; whether that is in doubt."""
+    loss = on_tick(entry_price * (1.0 - knobs.stop_loss), tick_bounds, tick_sizes, DOWN)
+    trail = on_tick(peak * (1.0 - knobs.trailing_stop), tick_bounds, tick_sizes, DOWN)
+    stop, why = (trail, TRAILING) if trail > loss else (loss, STOP)
+    target = on_tick(entry_price * (1.0 + knobs.take_profit), tick_bounds, tick_sizes, UP)
+    reason, price = reached(bars.open[bar], bars.high[bar], bars.low[bar], stop, target)
+    minute, doubts = -1, 0
+    if reason == _BOTH:
+        if len(first_of):
+            for at in range(first_of[bar], first_of[bar + 1]):
+                reason, price = reached(fine.open[at], fine.high[at], fine.low[at], stop, target)
+                if reason:
+                    minute = at
+                    break
+        if reason == _BOTH:
+            doubts = 1
+            reason, price = (TARGET, target) if knobs.is_optimistic else (STOP, stop)
+    if reason == STOP:
+        return why, minute, on_tick(price * (1.0 - knobs.slippage), tick_bounds, tick_sizes, DOWN), doubts
+    return reason, minute, price, doubts
+
+
+@njit(cache=True)
+def reached(opens: float, high: float, low: float, stop: float, target: float) -> tuple[int, float]:
+    """Which of the two a bar reaches, and the price there; 0 when neither."""
+    if opens <= stop:
+        return STOP, opens
+    if opens >= target:
+        return TARGET, opens
+    if low <= stop:
+        return (_BOTH, stop) if high >= target else (STOP, stop)
+    if high >= target:
+        return TARGET, target
+    return 0, 0.0
+
+
+@njit(cache=True)
+def on_tick(price: float, bounds: Floats, sizes: Floats, upwards: bool) -> Any:  # noqa: FBT001 - the compiler knows no other
     """The price on the grid; parts of a won are counted by their whole inverse, so the result is exact."""
     for bound, size in zip(bounds, sizes):  # noqa: B905 - the compiler knows no strict
         if price >= bound:
             if size >= 1.0:
-                return _whole(price / size, upwards) * size
+                return whole(price / size, upwards) * size
             parts = np.rint(1.0 / size)
-            return _whole(price * parts, upwards) / parts
+            return whole(price * parts, upwards) / parts
     return price
 
 
 @njit(cache=True)
-def _whole(steps: float, upwards: bool) -> Any:  # noqa: FBT001 - the compiler knows no other
+def whole(steps: float, upwards: bool) -> Any:  # noqa: FBT001 - the compiler knows no other
     """Up or down to a whole step, unless it is one and only rounding hides it."""
     nearest = np.rint(steps)
     if abs(steps - nearest) <= _ROUNDING * steps:

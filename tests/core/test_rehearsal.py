@@ -6,7 +6,7 @@ import pytest
 
 from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.chain import NOT_LISTED, WAITING, first_link, next_link
-from coinhts_core.backtests.engine import State
+from coinhts_core.backtests.fold import State
 from coinhts_core.lake.commits import DayEntry
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.markets import Timeframe

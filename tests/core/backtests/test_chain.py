@@ -15,7 +15,7 @@ from coinhts_core.backtests.chain import (
     positions_version,
     stored_day,
 )
-from coinhts_core.backtests.engine import DayFold, Fill, State
+from coinhts_core.backtests.fold import DayFold, Fill, State
 from coinhts_core.positions import Position
 
 TERMS = Terms({"slow": 50, "fast": 10}, {"cash": 1e7, "fee_rate": None}, "code")
@@ -73,13 +73,15 @@ def test_a_day_without_a_link_has_no_other_version(word):
 def test_a_stored_day_gives_back_the_fold():
     """State, fills and positions survive the lake to the last bit."""
     position = Position(7, "2026-01-01T05:00:00+00:00", 0.1 + 0.2, 1 / 3, 1e-9)
-    state = State(12345.678901234567, position, -1, 0.3, 7)
-    fill = Fill("2026-01-02T00:00:00+00:00", "buy", 0.1, 2.0, 1e-4, 7)
+    other = State(1 / 7, None, 1, 0.3, 7, 0.5)
+    state = State(12345.678901234567, position, -1, 0.3, 7, 0.0, 3, 0.1, 2, other)
+    fill = Fill("2026-01-02T00:00:00+00:00", "buy", 0.1, 2.0, 1e-4, 7, "entry")
     closed = position.closed("2026-01-02T01:00:00+00:00", 0.7, 0.1)
     (row,) = stored_day(date(2026, 1, 2), DayFold(state, 1.0, 2.0, 0.5, (fill,), (closed, position))).rows(named=True)
     assert State.from_facts(json.loads(row["state"])) == state
     assert [Fill(**facts) for facts in json.loads(row["fills"])] == [fill]
     assert [Position.from_facts(facts) for facts in json.loads(row["held"])] == [closed, position]
     assert (row["equity_open_krw"], row["equity_close_krw"], row["equity_worst_krw"]) == (1.0, 2.0, 0.5)
+    assert (row["equity_optimistic_krw"], row["ambiguous"]) == (1 / 7, 2)
     assert (row["last_price_krw"], row["pending"]) == (0.3, -1)
     assert list(row) == BACKTESTS.names
