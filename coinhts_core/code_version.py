@@ -38,7 +38,7 @@ def _closure(files: tuple[Path, ...]) -> set[Path]:
 
 
 def _imported_by(file: Path) -> Iterator[Path]:
-    for node in ast.walk(_tree(file)):
+    for node in _that_run(_tree(file)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _core_files(alias.name.split("."))
@@ -47,6 +47,14 @@ def _imported_by(file: Path) -> Iterator[Path]:
             for alias in node.names:
                 module = [*package, alias.name]
                 yield from _files(file.parents[node.level - 1], module) if node.level else _core_files(module)
+
+
+def _that_run(tree: ast.AST) -> Iterator[ast.AST]:
+    """All but what only type checkers read."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            yield node
+            yield from _that_run(node)
 
 
 def _core_files(module: Sequence[str]) -> Iterator[Path]:

@@ -79,6 +79,11 @@ def rules_on(day: date) -> Rules:
     )
 
 
+def days_of_change() -> list[date]:
+    """The days on which an entry came into force."""
+    return sorted({entry["effective_from"] for entries in _book().values() for entry in entries})
+
+
 def _in_force(entries: list[dict[str, Any]], day: date) -> Any:
     dated = sorted(entries, key=itemgetter("effective_from"))
     begun = [entry for entry in dated if entry["effective_from"] <= day]

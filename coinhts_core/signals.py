@@ -10,6 +10,7 @@ decided in a backfill, a run, a sweep or on paper, the same window gives the sam
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from coinhts_core.frames import Column, Schema
 from coinhts_core.hashes import canonical, digest
 from coinhts_core.strategies import ENTER, LEAVE, NOTHING, Decisions, Strategy
 
+_MICROSECONDS_A_DAY = 86_400 * 10**6
 SIGNALS = Schema(
     "signals",
     2,
@@ -44,6 +46,32 @@ def decide(strategy: Strategy, bars: Bars, first: int, end: int) -> Decisions:
     for timeframe, warmup in strategy.looks_at.items():
         decisions[seen.beside(timeframe)[1][before:] < warmup] = NOTHING
     return decisions
+
+
+def decide_all(strategy: Strategy, bars: Bars) -> Decisions:
+    """Decisions of every bar: in one pass where that is the same, else each day through its own window."""
+    days = [decide(strategy, bars, first, end) for first, end in passes(strategy, bars)]
+    return np.concatenate(days) if days else np.empty(0, np.int8)
+
+
+def passes(strategy: Strategy, bars: Bars) -> list[tuple[int, int]]:
+    """The stretches of bars that a strategy decides in one go: all of them, or a day's."""
+    if strategy.is_windowed:
+        return [(0, len(bars))]
+    edges = (np.flatnonzero(np.diff((bars.closed_at - 1) // _MICROSECONDS_A_DAY)) + 1).tolist()
+    return [(first, end) for first, end in pairwise([0, *edges, len(bars)]) if first < end]
+
+
+def decisions_made(strategy: Strategy, bars: Bars, decisions: Decisions) -> pl.DataFrame:
+    """Only the bars in which something was decided, and their places among the bars."""
+    made = [
+        decisions_frame(strategy, bars, first, end, decisions[first:end])
+        .with_row_index("bar", first)
+        .filter(pl.col("side") != NOTHING)
+        for first, end in passes(strategy, bars)
+        if decisions[first:end].any()
+    ]
+    return pl.concat(made) if made else SIGNALS.empty().with_row_index("bar")
 
 
 def window(strategy: Strategy, bars: Bars, first: int, end: int) -> tuple[Bars, int]:

@@ -18,7 +18,7 @@ The fill table. In each bar, in this order:
     stop    the higher of entry x (1 - stop loss) and highest price since x (1 - trailing stop), down to a tick
     target  entry x (1 + take profit), up to a tick
     buying  spends its part of what the account is worth, fee included, and never more than its cash; the volume is cut
-            to 8 decimals
+            to 8 decimals; a rest below 1e-14 of the cash is rounding, and none
     fee     price x volume x rate, paid in KRW on either side
     an order below the minimum is not placed: nothing happens, and it is gone
 The worst equity looks at the lows, too, while a coin was held; a sale at the target may have come after the low.
@@ -43,8 +43,9 @@ _BOTH = -1
 UP, DOWN = True, False
 REASONS = ("entry", "decision", "time", "stop", "trailing stop", "target")
 
-_NO_ROWS = np.empty(0, dtype=np.int64)
+NO_SPANS = np.empty((0, 2), dtype=np.int64)
 _VOLUME_STEPS = 1e8  # Upbit cuts volumes to 8 decimals
+_CRUMB = 1e-14  # of the cash
 _ROUNDING = 6e-16  # what five roundings of doubles may add up to, in parts of the number
 
 
@@ -71,7 +72,9 @@ class Course(NamedTuple):
     fills: Floats
 
 
-class _Knobs(NamedTuple):
+class Knobs(NamedTuple):
+    """Costs and limits as the compiler reads them."""
+
     fee_rate: float
     slippage: float
     minimum: float
@@ -83,7 +86,9 @@ class _Knobs(NamedTuple):
     is_optimistic: bool
 
 
-class _Prices(NamedTuple):
+class Prices(NamedTuple):
+    """Bars as the compiler reads them."""
+
     open: Floats
     high: Floats
     low: Floats
@@ -91,10 +96,10 @@ class _Prices(NamedTuple):
 
 
 class Minutes(NamedTuple):
-    """The finer bars that order what happens inside a bar, and the first one of each bar (and of the one after)."""
+    """The finer bars that order what happens inside a bar, and from which to which each bar has them."""
 
     bars: Bars
-    first_of: Rows
+    spans: Rows
 
 
 class Day(NamedTuple):
@@ -108,42 +113,46 @@ class Day(NamedTuple):
 
 def run_course(marks: Marks, day: Day, costs: Costs, limits: Limits, *, is_optimistic: bool = False) -> Course:
     """Lead an account through bars; no bars leave it as it was."""
-    knobs = _Knobs(
-        costs.fee_rate, costs.slippage, costs.minimum_krw, limits.spend_krw,
-        limits.stop_loss, limits.take_profit, limits.trailing_stop, limits.hold_bars, is_optimistic,
-    )  # fmt: skip
-    bars = _prices(day.bars)
-    fine, first_of = (_prices(day.minutes.bars), day.minutes.first_of) if day.minutes else (bars, _NO_ROWS)
+    knobs = knobs_of(costs, limits, is_optimistic=is_optimistic)
+    bars = prices_of(day.bars)
+    fine, spans = (prices_of(day.minutes.bars), day.minutes.spans) if day.minutes else (bars, NO_SPANS)
     marks, worst, ambiguous, equity, fills = _run(
-        marks, bars, day.decisions, day.fractions, fine, first_of, knobs, costs.tick_bounds, costs.tick_sizes
+        marks, bars, day.decisions, day.fractions, fine, spans, knobs, costs.tick_bounds, costs.tick_sizes
     )
     return Course(Marks(*marks), worst, ambiguous, equity, fills)
 
 
+def knobs_of(costs: Costs, limits: Limits, *, is_optimistic: bool) -> Knobs:
+    return Knobs(
+        costs.fee_rate, costs.slippage, costs.minimum_krw, limits.spend_krw,
+        limits.stop_loss, limits.take_profit, limits.trailing_stop, limits.hold_bars, is_optimistic,
+    )  # fmt: skip
+
+
 def minutes_within(bars: Bars, minutes: Bars) -> Minutes:
-    edges = np.append(bars.opened_at, bars.closed_at[-1:])
-    return Minutes(minutes, np.searchsorted(minutes.opened_at, edges).astype(np.int64))
+    edges = [np.searchsorted(minutes.opened_at, moments) for moments in (bars.opened_at, bars.closed_at)]
+    return Minutes(minutes, np.stack(edges, axis=1).astype(np.int64))
 
 
-def _prices(bars: Bars) -> _Prices:
-    return _Prices(bars.open, bars.high, bars.low, bars.close)
+def prices_of(bars: Bars) -> Prices:
+    return Prices(bars.open, bars.high, bars.low, bars.close)
 
 
 @njit(cache=True)
 def _run(  # noqa: C901, PLR0917 - compiled: the table above from top to bottom, handed numbers and arrays one by one
-    marks: Marks, bars: _Prices, decisions: Decisions, fractions: Floats, fine: _Prices, first_of: Rows,
-    knobs: _Knobs, tick_bounds: Floats, tick_sizes: Floats,
+    marks: Marks, bars: Prices, decisions: Decisions, fractions: Floats, fine: Prices, spans: Rows,
+    knobs: Knobs, tick_bounds: Floats, tick_sizes: Floats,
 ) -> tuple[Marks, float, int, Floats, Floats]:  # fmt: skip
     cash, volume, entry_price, peak, held, order, fraction, last_price = marks
     worst, ambiguous = np.inf, 0
     equity = np.empty(len(bars.open))
     fills, filled = np.empty((16, 6)), 0
     for bar in range(len(bars.open)):
-        fills = with_room_for_two(fills, filled)
+        fills = with_room_for(fills, filled + 2)
         if order == BUY and volume == 0.0:
             price, bought, fee = buying(cash, cash * fraction, bars.open[bar], knobs, tick_bounds, tick_sizes)
             if bought > 0.0:
-                cash = max(cash - price * bought - fee, 0.0)
+                cash = left_of(cash, price * bought + fee)
                 volume, entry_price, peak, held = bought, price, price, 0
                 note(fills[filled], bar, -1, ENTRY, price, volume, fee)
                 filled += 1
@@ -157,7 +166,7 @@ def _run(  # noqa: C901, PLR0917 - compiled: the table above from top to bottom,
                 volume = 0.0
         if volume > 0.0:
             reason, minute, price, doubts = leaving(
-                bar, bars, fine, first_of, entry_price, peak, knobs, tick_bounds, tick_sizes
+                bar, bars, fine, spans, entry_price, peak, knobs, tick_bounds, tick_sizes
             )
             ambiguous += doubts
             is_sold = reason > 0 and price * volume >= knobs.minimum
@@ -194,7 +203,7 @@ def next_order(decision: int, is_holding: bool, held: int, hold_bars: int) -> in
 
 @njit(cache=True)
 def buying(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
-    cash: float, budget: float, opens: float, knobs: _Knobs, tick_bounds: Floats, tick_sizes: Floats
+    cash: float, budget: float, opens: float, knobs: Knobs, tick_bounds: Floats, tick_sizes: Floats
 ) -> tuple[float, float, float]:
     """Price, volume and fee of an entry at the open; the volume is 0 when the order is not placed."""
     price = on_tick(opens * (1.0 + knobs.slippage), tick_bounds, tick_sizes, UP)
@@ -207,6 +216,13 @@ def buying(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
 
 
 @njit(cache=True)
+def left_of(cash: float, spent: float) -> Any:
+    """What remains; where nothing should, rounding leaves no crumb that another coin could be bought for."""
+    rest = cash - spent
+    return rest if rest > _CRUMB * cash else 0.0
+
+
+@njit(cache=True)
 def note(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     row: Floats, bar: int, minute: int, reason: int, price: float, volume: float, fee: float
 ) -> None:
@@ -215,17 +231,17 @@ def note(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
 
 
 @njit(cache=True)
-def with_room_for_two(fills: Floats, filled: int) -> Floats:
-    if filled + 2 <= len(fills):
+def with_room_for(fills: Floats, count: int) -> Floats:
+    if count <= len(fills):
         return fills
-    more = np.empty((2 * len(fills), fills.shape[1]))
-    more[:filled] = fills[:filled]
+    more = np.empty((2 * count, fills.shape[1]))
+    more[: len(fills)] = fills
     return more
 
 
 @njit(cache=True)
 def leaving(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
-    bar: int, bars: _Prices, fine: _Prices, first_of: Rows, entry_price: float, peak: float, knobs: _Knobs,
+    bar: int, bars: Prices, fine: Prices, spans: Rows, entry_price: float, peak: float, knobs: Knobs,
     tick_bounds: Floats, tick_sizes: Floats,
 ) -> tuple[int, int, float, int]:  # fmt: skip
     """Why, in which minute and at what price a position is left inside a bar; whether that is in doubt."""
@@ -236,8 +252,8 @@ def leaving(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by on
     reason, price = reached(bars.open[bar], bars.high[bar], bars.low[bar], stop, target)
     minute, doubts = -1, 0
     if reason == _BOTH:
-        if len(first_of):
-            for at in range(first_of[bar], first_of[bar + 1]):
+        if len(spans):
+            for at in range(spans[bar, 0], spans[bar, 1]):
                 reason, price = reached(fine.open[at], fine.high[at], fine.low[at], stop, target)
                 if reason:
                     minute = at

@@ -12,7 +12,7 @@ _LEFT, _TOP, _LINE = 110, 34, 20  # beside the plot stand amounts, above it the 
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#db2777", "#7c3aed", "#64748b")
 _GREY = "#888888"  # readable on light and on dark
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_UNDEFINED = "\N{EN DASH}"
+UNDEFINED = "\N{EN DASH}"
 
 
 def svg_curves(curves: Mapping[str, Sequence[float]], title: str, days: tuple[str, str]) -> str:
@@ -57,7 +57,7 @@ def text_curve(values: Sequence[float], width: int = 60, height: int = 6) -> lis
 
 
 def percent(fraction: float | None) -> str:
-    return _UNDEFINED if fraction is None else f"{fraction:+.2%}"
+    return UNDEFINED if fraction is None else f"{fraction:+.2%}"
 
 
 def _points(curve: Sequence[float], low: float, high: float) -> str:

@@ -133,3 +133,12 @@ def test_every_process_finds_the_same_version():
         for seed in ("1", "2")
     }  # fmt: skip
     assert len(versions) == 1
+
+
+def test_what_only_type_checkers_read_does_not_count(version, tmp_path):
+    """An import that never runs makes no result another one."""
+    guarded = STRATEGY.replace("class Mine", "if TYPE_CHECKING:\n    from ._other import Other\n\nclass Mine")
+    before = version(guarded)
+    (tmp_path / "_other.py").write_text("Other = 1\n")
+    assert before == version(guarded)
+    assert core_file("backtests", "runs.py") not in _closure((core_file("backtests", "chain.py"),))

@@ -121,7 +121,8 @@ class PlainEngine:
             volume = volume.quantize(Decimal("1e-8"), ROUND_FLOOR)
         if volume and self.is_placed(price * volume):
             fee = price * volume * self.fee_rate
-            self.cash -= price * volume + fee
+            rest = self.cash - price * volume - fee
+            self.cash = rest if rest > self.cash * Decimal("1e-14") else Decimal(0)
             self.volume, self.entry, self.peak, self.held = volume, price, price, 0
             self.fills.append((place, "entry", price, volume, fee))
 

@@ -1,0 +1,180 @@
+"""A run: one strategy over candles that somebody hands over, from the first bar to the last.
+
+What lives here: `run`, the door for scripts, commands and requests, and `Result`. What stays out: days, chains and
+stored rehearsals (`chain`), which decide and trade by the same `signals` and `engine`.
+
+    result = run(candles, load("sma_cross", fast=10), Account(cash=1e7))
+    result.metrics["total_return"]; result.trades; result.equity
+
+Candles are taken as they come, or joined to the timeframe that is asked for, here or by the strategy's own knob; the
+finer ones then order what happens inside a bar. Several coins, by name, trade on one cash.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import cached_property
+from hashlib import sha256
+from inspect import getfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import polars as pl
+
+from coinhts_core.backtests.account import Account
+from coinhts_core.backtests.courses import Coin, epochs, lead
+from coinhts_core.backtests.handed import read_candles
+from coinhts_core.backtests.outcome import Fills, Outcome, times
+from coinhts_core.backtests.study import Study, study
+from coinhts_core.candles.bars import Bars
+from coinhts_core.code_version import code_version, core_file
+from coinhts_core.errors import RefusedError
+from coinhts_core.hashes import Fact, digest
+from coinhts_core.markets import Timeframe
+from coinhts_core.signals import decide_all, decisions_made
+from coinhts_core.strategies import Decisions, Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Candles = pl.DataFrame | pd.DataFrame
+
+Mode = Literal["account", "study"]
+_ONE_COIN = ""
+
+
+@dataclass(frozen=True, eq=False)
+class SymbolResult:
+    """One coin's share of a result."""
+
+    symbol: str
+    strategy: Strategy
+    bars: Bars
+    decisions: Decisions
+    fills: Fills
+    hold_bars: int
+
+    @property
+    def trades(self) -> pl.DataFrame:
+        return self.fills.trades
+
+    @property
+    def first(self) -> datetime | None:
+        return times(self.bars.opened_at[:1])[0] if len(self.bars) else None
+
+    @property
+    def last(self) -> datetime | None:
+        return times(self.bars.opened_at[-1:])[0] if len(self.bars) else None
+
+    @cached_property
+    def signals(self) -> pl.DataFrame:
+        return decisions_made(self.strategy, self.bars, self.decisions)
+
+    @cached_property
+    def study(self) -> Study:
+        return study(self.bars, self.decisions, self.hold_bars)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a strategy did: of one coin, or of several that share one cash."""
+
+    mode: Mode
+    strategy: Strategy
+    account: Account
+    timeframe: str
+    symbols: tuple[SymbolResult, ...]
+    outcome: Outcome
+
+    @cached_property
+    def id(self) -> str:
+        """Equal for equal candles, strategy, code, account and rules."""
+        bars: list[Fact] = [[of.symbol, _identity(of.bars)] for of in self.symbols]
+        rules: list[Fact] = [book.as_facts() for *_, book in epochs([of.bars for of in self.symbols])]
+        code = code_version(Path(getfile(type(self.strategy))), core_file("backtests", "runs.py"))
+        knobs = self.strategy.parameters(), self.account.facts()
+        return digest("result 1", self.mode, self.strategy_name, self.timeframe, bars, *knobs, rules, code)
+
+    @property
+    def strategy_name(self) -> str:
+        return type(self.strategy).__module__.rpartition(".")[2]
+
+    @property
+    def metrics(self) -> Mapping[str, float | None]:
+        return self.outcome.figures.values  # noqa: PD011 - a mapping of ours, no frame
+
+    @property
+    def trades(self) -> pl.DataFrame:
+        return self.outcome.trades
+
+    @property
+    def equity(self) -> pl.DataFrame:
+        return self.outcome.equity_frame
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """Why a figure is missing, and what a reader should not overlook."""
+        sentences = self.outcome.figures.warnings()
+        if self.outcome.ambiguous:
+            other = self.outcome.daily_optimistic
+            better = "" if other is None else f"; had all gone well it would end with {other[-1]:,.0f} KRW"
+            sentences.append(
+                f"{self.outcome.ambiguous} bars reach both stop and target, and nothing tells which came first: "
+                f"the stop is taken{better}"
+            )
+        held = [of.symbol or "a position" for of in self.symbols if of.fills.open_entry is not None]
+        if held:
+            sentences.append(f"still open at the end, and in no figure of trades: {', '.join(held)}")
+        return sentences
+
+
+def run(
+    candles: "Candles | Mapping[str, Candles]",
+    strategy: Strategy,
+    account: Account | None = None,
+    *,
+    mode: Mode = "account",
+    timeframe: Timeframe | str | None = None,
+    first_day: date | None = None,
+) -> Result:
+    """Rehearse a strategy over candles. Bars before `first_day`, if that is given, only let its windows fill."""
+    if mode not in get_args(Mode):
+        raise RefusedError(reason=f"{mode!r} is not a mode; choose account or study")
+    account = account or Account()
+    wanted = Timeframe.parse(timeframe) if timeframe else _asked_by(strategy)
+    named = candles if isinstance(candles, Mapping) else {_ONE_COIN: candles}
+    if not named:
+        raise RefusedError(reason="there are no candles; hand over one coin's, or a mapping of several")
+    coins = [_coin(symbol, of, strategy, wanted, first_day) for symbol, of in named.items()]
+    outcome = lead(coins, strategy, account)
+    held = account.limits(strategy.hold_bars).hold_bars or 1
+    symbols = tuple(
+        SymbolResult(of.symbol, strategy, of.bars, of.decisions, fills, held)
+        for of, fills in zip(coins, outcome.parts, strict=True)
+    )
+    return Result(mode, strategy, account, coins[0].timeframe, symbols, outcome)
+
+
+def _asked_by(strategy: Strategy) -> Timeframe | None:
+    """A timeframe that was set, not the one that everybody has who sets none; with longer bars beside it, both."""
+    return strategy.timeframe if "timeframe" in strategy.model_fields_set or strategy.looks_at else None
+
+
+def _coin(
+    symbol: str, candles: "Candles", strategy: Strategy, wanted: Timeframe | None, first_day: date | None
+) -> Coin:
+    handed = read_candles(candles, wanted)
+    joined = handed.resampled(wanted) if wanted else handed
+    bars = replace(joined.bars, longer={of: handed.resampled(of).bars for of in strategy.looks_at})
+    minutes = None if joined is handed else handed.bars
+    first = bars.rows_of(first_day).start if first_day else 0
+    return Coin(symbol, str(joined.timeframe or joined.length), bars, decide_all(strategy, bars), minutes, first)
+
+
+def _identity(bars: Bars) -> str:
+    """The candles a result stands on, by value."""
+    hasher = sha256()
+    for column in (bars.opened_at, bars.closed_at, bars.open, bars.high, bars.low, bars.close, bars.volume):
+        hasher.update(np.ascontiguousarray(column).tobytes())
+    return hasher.hexdigest()

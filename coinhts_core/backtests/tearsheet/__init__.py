@@ -1,0 +1,1 @@
+"""Tearsheets: one result as one page that needs nothing else."""
