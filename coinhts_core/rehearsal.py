@@ -8,76 +8,40 @@ A stored day is a cache, never a truth: it is used when it was made from exactly
 outcome is a function of candles, configuration and code alone, whatever was stored before, and in any order.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from itertools import takewhile
 
 import numpy as np
-import polars as pl
 
 from coinhts_core.backtests.chain import BACKTESTS, NOT_LISTED, WAITING, first_link, next_link, stored_day
-from coinhts_core.backtests.engine import Day
+from coinhts_core.backtests.engine import Day, Floats, minutes_within
 from coinhts_core.backtests.fold import DayFold, State, fold_day
-from coinhts_core.candles.bars import Bars
-from coinhts_core.candles.frame import CANDLES
 from coinhts_core.candles.registry import Registered
-from coinhts_core.candles.resample import resample
-from coinhts_core.days import DayRange
-from coinhts_core.errors import NotStoredError
 from coinhts_core.frames import Schema
 from coinhts_core.lake.commits import DayEntry
 from coinhts_core.lake.lake import Lake
+from coinhts_core.lake.reader import Stored
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
-from coinhts_core.markets import Timeframe
 from coinhts_core.rules import rules_on
-from coinhts_core.signals import SIGNALS, decide, decisions_frame, made_from, window_start
+from coinhts_core.sight import Sight
+from coinhts_core.signals import SIGNALS, decide, decisions_frame
 from coinhts_core.strategies import Decisions
-
-MINUTES = "candles/minute"
 
 
 @dataclass(frozen=True)
 class Decided:
-    """A day's decisions; the entry alone when the lake holds them already."""
+    """A day's decisions, when they had to be made; the entry alone when the lake holds them."""
 
-    decisions: Decisions
+    decisions: Decisions | None
     stored: DayRows | DayEntry
 
     @property
     def entry(self) -> DayEntry:
         return self.stored.entry if isinstance(self.stored, DayRows) else self.stored
-
-
-@dataclass(frozen=True)
-class Folded:
-    """What a day did to the account, and the link that makes it this day."""
-
-    link: str
-    fold: DayFold
-
-
-@dataclass(frozen=True)
-class Collected:
-    """The days in an unbroken line from the anchor, and their bars; a missing day ends the line."""
-
-    entries: Mapping[date, DayEntry]
-    bars: Bars
-    rows: Mapping[date, slice]
-
-    @cached_property
-    def days(self) -> list[date]:
-        return list(self.entries)
-
-    @cached_property
-    def hashes(self) -> list[str]:
-        return [entry.content_hash for entry in self.entries.values()]
-
-    @cached_property
-    def starts(self) -> list[int]:
-        return [rows.start for rows in self.rows.values()]
 
 
 class Rehearsal:
@@ -88,113 +52,133 @@ class Rehearsal:
         self._entry = entry
         self._registered = registered
         self._last = last
+        self._sight = Sight(lake, entry.strategy, registered, last)
 
     def signals(self, days: Iterable[date]) -> dict[date, DayRows | DayEntry]:
+        """Rows where they are new, else the entry alone."""
         decided = self._decided
         return {day: decided[day].stored if day in decided else self._without_rows(SIGNALS, day) for day in days}
 
     def backtests(self, days: Iterable[date]) -> dict[date, DayRows]:
-        return {day: self._backtest_of(day) for day in days}
+        wanted = list(days)
+        folds = self._folds([day for day in wanted if day in self._links])
+        return {
+            day: DayRows.of(BACKTESTS, stored_day(day, folds[day]), data_version=self._links[day])
+            if day in folds
+            else self._without_rows(BACKTESTS, day)
+            for day in wanted
+        }
 
     def links(self, days: Iterable[date]) -> dict[date, str]:
         """The data version each day's backtest should have now."""
-        return {day: self._folded[day].link if day in self._folded else self._without_link(day) for day in days}
+        return {day: self._links.get(day) or self._without_link(day) for day in days}
 
     def signal_entries(self, days: Iterable[date]) -> dict[date, DayEntry]:
         rows = self.signals(days)
         return {day: of.entry if isinstance(of, DayRows) else of for day, of in rows.items()}
 
-    def candle_versions(self) -> dict[date, str]:
-        return {day: entry.data_version for day, entry in self._collected.entries.items()}
+    def candle_versions(self) -> Mapping[date, str]:
+        return self._sight.inputs
 
     @property
     def days(self) -> list[date]:
         """The days in an unbroken line from the anchor."""
-        return self._collected.days
+        return self._sight.days
 
     @cached_property
     def prices(self) -> dict[date, tuple[float, float]]:
         """The first open and last close of each day that has a bar."""
-        bars, rows = self._collected.bars, self._collected.rows
+        bars, rows = self._sight.bars, self._sight.rows
         traded = {day: bars[of] for day, of in rows.items() if of.start < of.stop}
         return {day: (float(of.open[0]), float(of.close[-1])) for day, of in traded.items()}
 
     @cached_property
-    def _collected(self) -> Collected:
-        timeframe = self._entry.strategy.timeframe
-        entries, minutes = self._minutes()
-        bars = Bars.from_frame(resample(minutes, Timeframe.M1, timeframe), timeframe.length)
-        return Collected(entries, bars, {day: bars.rows_of(day) for day in entries})
-
-    def _minutes(self) -> tuple[dict[date, DayEntry], pl.DataFrame]:
-        first, last = self._registered.anchor, min(self._last, self._registered.delisted_on or self._last)
-        try:
-            stored = self._lake.read_with_entries(MINUTES, self._registered.symbol, first, last)
-        except NotStoredError:
-            return {}, CANDLES.empty()
-        unbroken = list(takewhile(stored.entries.__contains__, DayRange(first, last)))
-        rows = stored.rows.filter(pl.col("day").is_in(unbroken))
-        return {day: stored.entries[day] for day in unbroken}, rows
-
-    @cached_property
-    def _made_from(self) -> dict[date, str]:
-        """What each day's decisions are expected to stand on; a bar of a week stands on its days."""
-        collected, strategy, code = self._collected, self._entry.strategy, self._entry.signals_code
-        days_a_bar = -(-strategy.timeframe.minutes // Timeframe.D1.minutes)
-        windows = (window_start(collected.starts[: place + 1], strategy.warmup) for place in range(len(collected.days)))
-        return {
-            day: made_from(collected.hashes[max(start + 1 - days_a_bar, 0) : place + 1], strategy, code)
-            for place, (day, start) in enumerate(zip(collected.days, windows, strict=True))
-        }
-
-    @cached_property
     def _decided(self) -> dict[date, Decided]:
         """Every day of the unbroken line, as stored where that is what is expected now, else decided anew."""
-        as_expected = self._decided_before()
-        return {day: as_expected.get(day) or self._decide(day) for day in self._collected.days}
-
-    def _decided_before(self) -> dict[date, Decided]:
-        asset, span = f"signals/{self._entry.name}", (self._registered.anchor, self._last)
-        try:
-            stored = self._lake.read_with_entries(asset, self._registered.symbol, *span, ["day", "side"])
-        except NotStoredError:
-            return {}
-        sides = {day: rows["side"].to_numpy().astype(np.int8) for (day,), rows in stored.rows.group_by("day")}
+        stored = self._lake.heads(self._asset("signals"), self._registered.symbol)
+        expected = {day: self._sight.made_from(day, self._entry.signals_code) for day in self.days}
         return {
-            day: Decided(sides.get(day, np.empty(0, np.int8)), entry)
-            for day, expected in self._made_from.items()
-            if (entry := stored.entries.get(day)) and entry.made_from == expected
+            day: Decided(None, stored[day])
+            if day in stored and stored[day].made_from == made_from
+            else self._decide(day, made_from)
+            for day, made_from in expected.items()
         }
 
-    def _decide(self, day: date) -> Decided:
-        bars, rows = self._collected.bars, self._collected.rows[day]
+    def _decide(self, day: date, made_from: str) -> Decided:
+        bars, rows = self._sight.bars, self._sight.rows[day]
         decisions = decide(self._entry.strategy, bars, rows.start, rows.stop)
         frame = decisions_frame(self._entry.strategy, bars, rows.start, rows.stop, decisions)
-        return Decided(decisions, DayRows.of(SIGNALS, frame, made_from=self._made_from[day]))
-
-    def _backtest_of(self, day: date) -> DayRows:
-        if day not in self._folded:
-            return self._without_rows(BACKTESTS, day)
-        folded = self._folded[day]
-        return DayRows.of(BACKTESTS, stored_day(day, folded.fold), data_version=folded.link)
+        return Decided(decisions, DayRows.of(SIGNALS, frame, made_from=made_from))
 
     @cached_property
-    def _folded(self) -> dict[date, Folded]:
-        """Every day of the unbroken line, folded from the anchor."""
-        entry, collected = self._entry, self._collected
-        link = first_link(entry.name, self._registered.symbol, self._registered.anchor)
-        state, fractions = State(entry.account.cash), entry.account.fractions(collected.bars)
-        limits = entry.account.limits(entry.strategy.hold_bars)
-        folded: dict[date, Folded] = {}
-        for day, rows in collected.rows.items():
-            decided, rules = self._decided[day], rules_on(day)
-            hashes = collected.entries[day].content_hash, decided.entry.content_hash
-            link = next_link(link, *hashes, entry.terms, rules.as_facts())
-            brought = Day(collected.bars[rows], decided.decisions, fractions[rows])
-            fold = fold_day(state, brought, entry.account.costs(rules), limits)
-            folded[day] = Folded(link, fold)
-            state = fold.state
-        return folded
+    def _links(self) -> dict[date, str]:
+        """Every day of the unbroken line."""
+        entry, sight = self._entry, self._sight
+        terms, link = entry.terms, first_link(entry.name, self._registered.symbol, self._registered.anchor)
+        links: dict[date, str] = {}
+        for day, candles in sight.versions.items():
+            link = next_link(link, candles, self._decided[day].entry.content_hash, terms, rules_on(day).as_facts())
+            links[day] = link
+        return links
+
+    def _folds(self, wanted: Sequence[date]) -> dict[date, DayFold]:
+        """The days wanted, folded from the nearest stored state whose link is the one expected now."""
+        if not wanted:
+            return {}
+        before, state = self._nearest_state(min(wanted))
+        account, limits = self._entry.account, self._entry.account.limits(self._entry.strategy.hold_bars)
+        folds: dict[date, DayFold] = {}
+        for day in self.days:
+            if before < day <= max(wanted):
+                folds[day] = fold_day(state, self._brought(day), account.costs(rules_on(day)), limits)
+                state = folds[day].state
+        return folds
+
+    def _nearest_state(self, day: date) -> tuple[date, State]:
+        """The last stored state before a day that can be gone on from, or the empty one before the anchor."""
+        stored = self._lake.heads(self._asset("backtests"), self._registered.symbol)
+        usable = [of for of in self.days if of < day and of in stored and stored[of].data_version == self._links[of]]
+        if usable:
+            rows = self._stored("backtests", usable[-1], usable[-1], ["state"])
+            if rows.entries[usable[-1]].data_version == self._links[usable[-1]]:
+                return usable[-1], State.from_facts(json.loads(rows.rows["state"][0]))
+        return date.min, State(self._entry.account.cash)
+
+    def _brought(self, day: date) -> Day:
+        rows, minutes = self._sight.rows[day], None
+        bars = self._sight.bars[rows]
+        if self._entry.account.has_two_exits:
+            minutes = minutes_within(bars, self._sight.minutes)
+        return Day(bars, self._decisions_of(day), self._fractions[rows], minutes)
+
+    def _decisions_of(self, day: date) -> Decisions:
+        """As they were decided or stored; anew when another process stored others meanwhile."""
+        decided = self._decided[day]
+        if decided.decisions is not None:
+            return decided.decisions
+        rows, stored = self._sight.rows[day], self._sides.get(day)
+        if stored and stored[0] == decided.entry:
+            return stored[1]
+        return decide(self._entry.strategy, self._sight.bars, rows.start, rows.stop)
+
+    @cached_property
+    def _sides(self) -> dict[date, tuple[DayEntry, Decisions]]:
+        stored = self._stored("signals", self._registered.anchor, self._last, ["day", "side"])
+        sides = {day: rows["side"].to_numpy().astype(np.int8) for (day,), rows in stored.rows.group_by("day")}
+        return {day: (entry, sides.get(day, np.empty(0, np.int8))) for day, entry in stored.entries.items()}
+
+    @cached_property
+    def _fractions(self) -> Floats:
+        """What an entry spends, by bars from the anchor on: nothing before it is part of the chain."""
+        bars = self._sight.bars
+        start = bars.rows_of(self._registered.anchor).start
+        return np.concatenate([np.zeros(start), self._entry.account.fractions(bars[start:])])
+
+    def _asset(self, room: str) -> str:
+        return f"{room}/{self._entry.name}"
+
+    def _stored(self, room: str, first: date, last: date, columns: Sequence[str]) -> Stored:
+        return self._lake.read_with_entries(self._asset(room), self._registered.symbol, first, last, columns)
 
     def _without_rows(self, schema: Schema, day: date) -> DayRows:
         return DayRows.of(schema, schema.empty(), data_version=self._without_link(day))

@@ -1,13 +1,12 @@
 """Signals: a strategy's decisions as columns, one row a bar.
 
-What lives here: the schema, which days a day's decisions may look at, and deciding one day. What stays out:
+What lives here: the schema, what a day's decisions may look at, and deciding. What stays out:
 the decisions themselves (`strategies`), reading and writing (`rehearsal`).
 
 For a day a strategy sees exactly the bars from `warmup` bars before its first one to its last one: whether
 decided in a backfill, a run, a sweep or on paper, the same window gives the same decisions.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -92,11 +91,6 @@ def _judged(decisions: Decisions, count: int) -> Decisions:
     if sides.shape != (count,) or not np.isin(sides, (ENTER, LEAVE, NOTHING)).all():
         raise BadFrameError(schema=SIGNALS.name, column="side", reason=f"is not one of 1, -1, 0 for {count} bars")
     return sides.astype(np.int8)
-
-
-def window_start(starts: Sequence[int], warmup: int) -> int:
-    """The position of the first day the last one may look at; `starts` holds each day's first bar."""
-    return max(bisect_right(starts, starts[-1] - warmup) - 1, 0)
 
 
 def made_from(candle_hashes: Sequence[str], strategy: Strategy, code: str) -> str:

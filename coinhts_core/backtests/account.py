@@ -86,6 +86,11 @@ class Account(BaseModel):
             raise ValueError(msg)
         return self
 
+    @property
+    def has_two_exits(self) -> bool:
+        """Whether a bar may reach two levels, so that only its minutes tell which came first."""
+        return self.take_profit is not None and (self.stop_loss is not None or self.trailing_stop is not None)
+
     def costs(self, rules: Rules) -> Costs:
         fee_rate = float(rules.fee_rate) if self.fee_rate is None else self.fee_rate
         slippage = self.slippage_bps / 10_000

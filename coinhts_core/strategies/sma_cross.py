@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from coinhts_core.candles.bars import Bars
-from coinhts_core.indicators import exact_units, rolling_sum
+from coinhts_core.indicators import compare_averages
 from coinhts_core.strategies import ENTER, LEAVE, Decisions, Strategy
 
 
@@ -17,6 +17,7 @@ class SmaCross(Strategy):
     """
 
     enabled: ClassVar[bool] = True
+    is_windowed: ClassVar[bool] = True
 
     fast: int = Field(default=10, ge=1, le=1_000, description="bars in the fast average")
     slow: int = Field(default=50, ge=2, le=5_000, description="bars in the slow average")
@@ -34,10 +35,8 @@ class SmaCross(Strategy):
 
     def decide(self, bars: Bars) -> Decisions:
         decisions = np.zeros(len(bars), dtype=np.int8)
-        closes = exact_units(bars.close, largest_factor=self.fast * self.slow)
-        # cross-multiplied, since dividing would round: fast average against slow average
-        gap = rolling_sum(closes, self.fast) * self.slow - rolling_sum(closes, self.slow) * self.fast
-        before, after = gap[self.slow - 1 : -1], gap[self.slow :]
+        stands = compare_averages(bars.close, self.fast, self.slow)
+        before, after = stands[self.slow - 1 : -1], stands[self.slow :]
         decisions[self.slow :][(before <= 0) & (after > 0)] = ENTER
         decisions[self.slow :][(before >= 0) & (after < 0)] = LEAVE
         return decisions

@@ -1,18 +1,20 @@
 import json
-from datetime import date, timedelta
 from random import Random
 
+import polars as pl
 import pytest
 
-from coinhts_core.backtests.account import Account
-from coinhts_core.backtests.chain import NOT_LISTED, WAITING, first_link, next_link
-from coinhts_core.backtests.fold import State
+from coinhts_core.backtests import Account, run
+from coinhts_core.backtests.chain import BACKTESTS, NOT_LISTED, WAITING, first_link, next_link
+from coinhts_core.backtests.fold import State, fold_day
+from coinhts_core.candles.frame import MINUTES
 from coinhts_core.lake.commits import DayEntry
 from coinhts_core.lake.writer import DayRows
+from coinhts_core.lineup import Entry
 from coinhts_core.markets import Timeframe
-from coinhts_core.rehearsal import MINUTES
 from coinhts_core.rules import rules_on
 from coinhts_core.signals import SIGNALS
+from coinhts_core.strategies import load, source_file, strategy_names
 
 WORDS = {WAITING, NOT_LISTED}
 
@@ -166,22 +168,6 @@ def test_a_moved_start_is_another_chain(desk, one_pass):
     assert desk.outcome() == early
 
 
-def test_a_bar_of_a_week_stands_on_all_its_days(desk):
-    """A Tuesday that was repaired is a new Sunday, two weeks later, too, when that week is still in sight."""
-    desk.days = [date(2025, 12, 29) + timedelta(days=place) for place in range(28)]
-    desk.change(anchor=desk.days[0])
-    desk.entry = desk.entry_of(fast=1, slow=2, timeframe=Timeframe.W1)
-    desk.collect(desk.days)
-    desk.collect([desk.days[8]], asked_at=None, cut=100)
-    desk.decide(desk.days)
-    before = desk.stored("signals")
-    desk.collect([desk.days[8]], asked_at=None)
-    desk.decide(desk.days)
-    after = desk.stored("signals")
-    assert [entry.rows for entry in after.values()] == ([0] * 6 + [1]) * 4
-    assert [day for day in desk.days if before[day].made_from != after[day].made_from] == desk.days[8:]
-
-
 def test_without_candles_everything_waits(desk):
     """An empty lake is no error."""
     desk.run(desk.days)
@@ -198,3 +184,53 @@ def test_prices_are_the_first_open_and_the_last_close(desk):
     minutes = desk.lake.read(MINUTES, desk.registered.symbol, desk.days[0], desk.days[0])
     assert rehearsal.prices[desk.days[0]] == (minutes["open"][0], minutes["close"][-1])
     assert rehearsal.days == list(rehearsal.candle_versions()) == desk.days
+
+
+@pytest.mark.parametrize("name", strategy_names())
+@pytest.mark.parametrize(
+    "options", [{}, {"stop_loss": 0.004, "take_profit": 0.004, "sizing": "fraction", "fraction": 0.5}]
+)
+def test_a_run_over_the_same_candles_tells_the_same(desk, name, options):
+    """What a script rehearses in one go and what assets store day by day is one thing."""
+    if load(name).looks_at or load(name).timeframe.minutes >= Timeframe.D1.minutes:
+        pytest.skip("stands on the exchange's own day bars")
+    strategy, account = load(name, timeframe="1h"), Account(**options)
+    desk.entry = Entry(name, strategy, account, source_file(name))
+    desk.collect(desk.days)
+    stored = desk.rehearsal().backtests([desk.days[-1]])[desk.days[-1]].frame
+    minutes = desk.lake.read(MINUTES, desk.registered.symbol, desk.days[0], desk.days[-1])
+    result = run(minutes, strategy, account)
+    assert result.equity["equity"][-1] == stored["equity_close_krw"][0]
+    state = json.loads(stored["state"][0])
+    assert result.trades.height == state["entries"] - (state["position"] is not None)
+    assert result.outcome.ambiguous == state["ambiguous"]
+
+
+def test_a_fold_goes_on_from_the_nearest_stored_state(desk, one_pass, monkeypatch):
+    """A day costs a day: only what follows the last state that is expected now is folded again."""
+    desk.collect(desk.days)
+    desk.run(desk.days[:5])
+    folded = []
+    monkeypatch.setattr(
+        "coinhts_core.rehearsal.fold_day", lambda state, day, *of: folded.append(day) or fold_day(state, day, *of)
+    )
+    desk.run([desk.days[6]])
+    assert len(folded) == 2
+    desk.run([desk.days[2]])
+    assert len(folded) == 3
+    desk.run(desk.days)
+    assert desk.outcome() == one_pass(desk.days)
+
+
+def test_a_stored_state_of_another_chain_is_not_gone_on_from(desk, one_pass):
+    """Its link is not the one expected, whatever it says."""
+    desk.collect(desk.days)
+    desk.run(desk.days[:5])
+    lie = desk.rehearsal().backtests([desk.days[4]])[desk.days[4]].frame
+    state = {**json.loads(lie["state"][0]), "cash_krw": 1e12}
+    rows = lie.with_columns(state=pl.lit(json.dumps(state)))
+    asset, symbol = f"backtests/{desk.entry.name}", desk.registered.symbol
+    desk.lake.publish(asset, symbol, {desk.days[4]: DayRows.of(BACKTESTS, rows, data_version="0" * 64)})
+    desk.run(desk.days[5:])
+    desk.run([desk.days[4]])
+    assert desk.outcome() == one_pass(desk.days)

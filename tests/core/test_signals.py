@@ -11,11 +11,10 @@ from coinhts_core.candles.bars import Bars
 from coinhts_core.errors import BadFrameError
 from coinhts_core.hashes import digest
 from coinhts_core.markets import Timeframe
-from coinhts_core.signals import SIGNALS, decide, decisions_frame, made_from, window_start
+from coinhts_core.signals import SIGNALS, decide, decisions_frame, made_from
 from coinhts_core.strategies import Strategy, load
 
 FAST = load("sma_cross", fast=2, slow=4)
-counts = st.lists(st.sampled_from([0, 0, 1, 3, 24]), min_size=1, max_size=20)
 
 
 def bars_of(closes, counts=()):
@@ -45,30 +44,6 @@ class Scripted(Strategy):
 
     def decide(self, bars):
         return np.array(self.said[: len(bars)])
-
-
-def first_day_by_hand(counts, warmup):
-    """Walk back bar by bar until the window is full or the anchor is reached."""
-    bars = [day for day, count in enumerate(counts[:-1]) for _ in range(count)]
-    if warmup == 0:
-        return len(counts) - 1
-    return 0 if len(bars) < warmup else bars[len(bars) - warmup]
-
-
-@given(counts, st.integers(0, 60))
-def test_a_window_begins_on_the_day_of_its_oldest_bar(counts, warmup):
-    """Quiet days are walked over; at the anchor the window is shorter."""
-    starts = np.cumsum([0, *counts[:-1]]).tolist()
-    found = window_start(starts, warmup)
-    if warmup or counts[-1]:
-        assert found == first_day_by_hand(counts, warmup)
-
-
-@given(counts, st.integers(0, 60))
-def test_no_bar_of_the_window_is_before_its_first_day(counts, warmup):
-    """What a day's decisions were made from names every day that could change them."""
-    starts = np.cumsum([0, *counts[:-1]]).tolist()
-    assert starts[window_start(starts, warmup)] <= max(starts[-1] - warmup, 0)
 
 
 @given(st.lists(st.integers(90, 110), min_size=1, max_size=120), st.integers(0, 119), st.integers(1, 40))
