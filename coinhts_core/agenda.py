@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from coinhts_core.backtests.chain import WAITING
+from coinhts_core.candles.frame import MINUTES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.days import DayRange
 from coinhts_core.lake.lake import Lake
 from coinhts_core.ledger.books import chain_ids
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.lineup import Entry
-from coinhts_core.rehearsal import MINUTES, Rehearsal
+from coinhts_core.rehearsal import Rehearsal
 
 
 @dataclass(frozen=True)

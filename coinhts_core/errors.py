@@ -20,10 +20,13 @@ answers the operator's first question, wait or fix? What stays out: handling; th
         ├── UnknownStrategyError
         ├── BadParameterError
         ├── DiscoveryError
+        ├── BadLineupError
+        ├── StrategyBreaksLawError
         ├── UnknownSettingError
         ├── BadSettingError
         ├── BadEnvFileError
         ├── HomeUnusableError
+        ├── CallsUncountedError
         ├── LakeUnusableError
         ├── VenueMismatchError
         ├── BadAssetError
@@ -31,6 +34,7 @@ answers the operator's first question, wait or fix? What stays out: handling; th
         ├── BadCandlesError
         ├── BadFileError
         ├── NotStoredError
+        ├── NoMarketListError
         ├── DamagedObjectError
         ├── RefusedRowError
         ├── EditedMigrationError
@@ -199,6 +203,19 @@ class DiscoveryError(RefusedError):
     sentence = "{file} cannot be loaded: {reason}"
 
 
+class BadLineupError(RefusedError):
+    """A lineup that cannot be read."""
+
+    sentence = "{file} tells no lineup: {reason}"
+
+
+class StrategyBreaksLawError(RefusedError):
+    """A strategy that no history and no morrow can be trusted with."""
+
+    sentence = "{strategy} breaks the law {law!r}: {reason}"
+    exit_code = 2
+
+
 class UnknownSettingError(RefusedError):
     """A misspelt variable."""
 
@@ -221,6 +238,15 @@ class HomeUnusableError(RefusedError):
     """The data directory cannot be used."""
 
     sentence = "the data directory {home} cannot be used ({reason}); set COINHTS_HOME to a directory you may write to"
+
+
+class CallsUncountedError(RefusedError):
+    """Where all processes of a machine count their calls together, they cannot."""
+
+    sentence = (
+        "calls cannot be counted in {folder} ({reason}), so none is made; "
+        "it must be a directory that only you may enter: mend or remove it"
+    )
 
 
 class LakeUnusableError(RefusedError):
@@ -270,6 +296,12 @@ class NotStoredError(RefusedError):
     """Nothing was ever published there."""
 
     sentence = "nothing is stored for {asset} {symbol} in {days}; `coinhts backfill` collects it"
+
+
+class NoMarketListError(RefusedError):
+    """The exchange's list was never recorded."""
+
+    sentence = "no market list was ever recorded; run refresh_markets in the UI (`coinhts up`), which does it every day"
 
 
 class DamagedObjectError(RefusedError):

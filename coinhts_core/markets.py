@@ -65,3 +65,8 @@ class Timeframe(StrEnum):
     @property
     def length(self) -> timedelta:
         return timedelta(minutes=self.minutes)
+
+    @property
+    def is_of_days(self) -> bool:
+        """Whether the exchange's own day bars make it."""
+        return self.minutes >= Timeframe.D1.minutes

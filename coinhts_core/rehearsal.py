@@ -49,7 +49,7 @@ class Rehearsal:
 
     def __init__(self, lake: Lake, entry: Entry, registered: Registered, last: date) -> None:
         self._lake = lake
-        self._entry = entry
+        self._entry = entry = entry.of(registered.symbol)
         self._registered = registered
         self._last = last
         self._sight = Sight(lake, entry.strategy, registered, last)

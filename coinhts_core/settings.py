@@ -171,6 +171,10 @@ class Settings(_Section):
     def strategies_folder(self) -> Path:
         return self.home / "strategies"
 
+    @property
+    def lineup_file(self) -> Path:
+        return self.home / "strategies.toml"
+
 
 def setting_names(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterator[str]:
     """Every variable that exists, as it is written in the environment."""

@@ -86,8 +86,8 @@ class Sight:
         for timeframe, warmup in strategy.looks_at.items():
             longer = self.bars.longer[timeframe]
             seen[timeframe] = self._first_seen(longer, longer.count_closed_by(begins_at) - warmup)
-        of_days = [first for timeframe, first in seen.items() if _is_of_days(timeframe)]
-        of_minutes = [first for timeframe, first in seen.items() if not _is_of_days(timeframe)]
+        of_days = [first for timeframe, first in seen.items() if timeframe.is_of_days]
+        of_minutes = [first for timeframe, first in seen.items() if not timeframe.is_of_days]
         hashes = [*_between(self._minutes, of_minutes, day), *(_between(self._days, of_days, day) if of_days else [])]
         return made_from(hashes, strategy, code)
 
@@ -97,7 +97,7 @@ class Sight:
 
     @property
     def _looks_at_days(self) -> bool:
-        return any(_is_of_days(timeframe) for timeframe in (self._strategy.timeframe, *self._strategy.looks_at))
+        return any(timeframe.is_of_days for timeframe in (self._strategy.timeframe, *self._strategy.looks_at))
 
     def _is_whole(self, day: date) -> bool:
         """A day nobody traded has no day bar."""
@@ -128,13 +128,9 @@ class Sight:
         return self._days.rows.filter(pl.col("day") <= last)
 
     def _bars_of(self, timeframe: Timeframe) -> Bars:
-        is_of_days = _is_of_days(timeframe)
-        rows, source = (self._day_rows, Timeframe.D1) if is_of_days else (self._minute_rows, Timeframe.M1)
-        return Bars.from_frame(resample(rows, source, timeframe), timeframe.length)
-
-
-def _is_of_days(timeframe: Timeframe) -> bool:
-    return timeframe.minutes >= Timeframe.D1.minutes
+        if timeframe.is_of_days:
+            return Bars.from_frame(resample(self._day_rows, Timeframe.D1, timeframe), timeframe.length)
+        return Bars.from_frame(resample(self._minute_rows, Timeframe.M1, timeframe), timeframe.length)
 
 
 def _between(stored: Stored, firsts: Sequence[date], last: date) -> list[str]:

@@ -39,6 +39,8 @@ SIGNALS = Schema(
 
 def decide(strategy: Strategy, bars: Bars, first: int, end: int) -> Decisions:
     """Decisions of bars[first:end], seen through their window; `bars` begins at the anchor."""
+    if first >= end:
+        return np.empty(0, np.int8)
     seen, before = window(strategy, bars, first, end)
     decisions = _judged(strategy.decide(seen), len(seen))[before:]
     decisions[: max(0, strategy.ready_after - before)] = NOTHING

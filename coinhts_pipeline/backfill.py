@@ -14,15 +14,17 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.utils import make_new_run_id
 
 from coinhts_core.agenda import Agenda
+from coinhts_core.candles.frame import DAYS
 from coinhts_core.candles.registry import Registered, universe
 from coinhts_core.clock import now
 from coinhts_core.days import DayRange, last_complete_day
 from coinhts_core.errors import BadTimeRangeError, FutureRangeError, NotFollowedError
 from coinhts_core.markets import Market
+from coinhts_pipeline.defs.candles import COLLECT_DAY_CANDLES
 from coinhts_pipeline.defs.performance import PUBLISH_PERFORMANCE
 from coinhts_pipeline.defs.strategies import REHEARSE_DAYS
 from coinhts_pipeline.installation import Installation
-from coinhts_pipeline.partitions import SYMBOLS, Rectangle, rectangles
+from coinhts_pipeline.partitions import SYMBOLS, Rectangle, rectangles, symbol_range
 from coinhts_pipeline.told import untold_days
 from coinhts_pipeline.verdicts import failure_of
 
@@ -131,11 +133,28 @@ def behind(installation: Installation) -> str:
 
 
 def execute(runner: Runner, planned: Plan, progress: Progress | None = None) -> None:
-    """The runs of a plan, then how the strategies did; nothing at all when every day is current."""
+    """The runs of a plan, then how the strategies did; nothing at all when every day is current.
+
+    Strategies of days decide on the exchange's own day bars, which come first, by a job of their own.
+    """
+    rooms = runner.installation.rooms
+    if planned.blocks and any(entry.looks_at_days for entry in rooms.lineup.values()):
+        collect_day_bars(runner, rooms.active)
     for block in planned.blocks:
         runner.run(REHEARSE_DAYS, tags=block.tags, progress=progress)
     if planned.blocks:
         runner.run(PUBLISH_PERFORMANCE)
+
+
+def collect_day_bars(runner: Runner, symbols: Sequence[Registered]) -> bool:
+    """Those of all symbols in one run, unless they are there up to yesterday; tells whether there was any."""
+    lake, yesterday = runner.installation.rooms.lake, last_complete_day(now())
+    newest = {of.symbol: max(lake.heads(DAYS, of.symbol), default=date.min) for of in symbols}
+    if all(newest[of.symbol] >= min(yesterday, of.delisted_on or yesterday) for of in symbols):
+        return False
+    order = runner.installation.instance.get_dynamic_partitions(SYMBOLS.name or "")
+    runner.run(COLLECT_DAY_CANDLES, tags=symbol_range([key for key in order if key in newest]))
+    return True
 
 
 def _agenda(installation: Installation) -> Agenda:

@@ -5,13 +5,15 @@ command, which opens what it needs inside its own body, so that `--help` stays q
 """
 
 import sys
-from typing import Any
 
 import click
 
 from coinhts_core.errors import CoinhtsError
 from coinhts_pipeline.commands import command, document, opened, scope, told
 from coinhts_pipeline.data_commands import data
+from coinhts_pipeline.lake_commands import lake
+from coinhts_pipeline.market_commands import market
+from coinhts_pipeline.strategy_commands import strategy
 
 _CRASHED = 3
 _ASKED_WRONG = 1
@@ -127,68 +129,10 @@ def doctor(*, as_json: bool) -> None:
             raise CheckFailedError(check=finding.check, reason=finding.found)
 
 
-@cli.group()
-def strategy() -> None:
-    """What can be rehearsed."""
-
-
-@strategy.command("list")
-@command
-def strategy_list(*, as_json: bool) -> None:
-    """Every strategy that was found, shipped or in COINHTS_HOME/strategies."""
-    from coinhts_core.settings import read_settings
-    from coinhts_core.strategies import find_strategy, strategy_names
-    from coinhts_pipeline import screen
-
-    folder = read_settings().strategies_folder
-    kinds = {name: find_strategy(name, folder) for name in strategy_names(folder)}
-    rows = [
-        {
-            "name": name,
-            "enabled": kind.enabled,
-            "timeframe": str(kind().timeframe),
-            "description": _first_line(kind),
-        }
-        for name, kind in kinds.items()
-    ]
-    if as_json:
-        document(rows)
-    else:
-        columns = ["name", "enabled", "timeframe", "description"]
-        screen.table(columns, [[str(row[column]) for column in columns] for row in rows])
-
-
-@strategy.command("show")
-@click.argument("name")
-@command
-def strategy_show(name: str, *, as_json: bool) -> None:
-    """One strategy: what it does and its knobs."""
-    from coinhts_core.settings import read_settings
-    from coinhts_core.strategies import load
-    from coinhts_pipeline import screen
-
-    shown = load(name, read_settings().strategies_folder)
-    schema = type(shown).model_json_schema()
-    knobs = [
-        {
-            "name": knob,
-            "default": getattr(shown, knob),
-            "bounds": _bounds(facts),
-            "description": facts.get("description", ""),
-        }
-        for knob, facts in schema["properties"].items()
-    ]
-    if as_json:
-        document({"name": name, "description": schema["description"], "warmup": shown.warmup, "parameters": knobs})
-        return
-    screen.say(f"{schema['description']}\n")
-    screen.table(
-        ["parameter", "default", "bounds", "meaning"],
-        [[knob["name"], str(knob["default"]), knob["bounds"], knob["description"]] for knob in knobs],
-    )
-
-
 cli.add_command(data)
+cli.add_command(lake)
+cli.add_command(market)
+cli.add_command(strategy)
 
 
 @cli.group()
@@ -229,16 +173,6 @@ def ledger_status(*, as_json: bool) -> None:
         return
     moments = [screen.moment(of.applied_at) if of.applied_at else "not yet" for of in steps]
     screen.table(["migration", "applied"], [[of.name, at] for of, at in zip(steps, moments, strict=True)])
-
-
-def _first_line(kind: type) -> str:
-    return (kind.__doc__ or "").strip().partition("\n")[0]
-
-
-def _bounds(facts: dict[str, Any]) -> str:
-    if "minimum" not in facts and "maximum" not in facts:
-        return ""
-    return f"{facts.get('minimum', '')}..{facts.get('maximum', '')}"
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ from datetime import timedelta
 import dagster as dg
 
 from coinhts_core.candles.coverage import State
+from coinhts_core.candles.frame import MINUTES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.days import DayRange
 from coinhts_core.errors import NotStoredError
 from coinhts_core.inventory import Hole, Inventory, quiet_stretches, take_inventory
-from coinhts_core.rehearsal import MINUTES
 from coinhts_pipeline.backfill import Plan, Progress, Runner, execute, plan_stale
 from coinhts_pipeline.defs.strategies import REHEARSE_DAYS
 from coinhts_pipeline.installation import Installation
@@ -29,7 +29,16 @@ def inventories(installation: Installation, symbols: Sequence[Registered], days:
 
 def download_plan(installation: Installation, found: Sequence[Inventory]) -> Plan:
     """The days nobody has answered for yet, as runs of the candles alone."""
-    missing = {of.registered.symbol: of.days(State.NOT_FETCHED, State.UNAVAILABLE) for of in found}
+    return _planned(installation, found, State.NOT_FETCHED, State.UNAVAILABLE)
+
+
+def repair_plan(installation: Installation, found: Sequence[Inventory]) -> Plan:
+    """Those, and the days whose answer had bad bars."""
+    return _planned(installation, found, State.NOT_FETCHED, State.UNAVAILABLE, State.BAD_BARS)
+
+
+def _planned(installation: Installation, found: Sequence[Inventory], *wanted: State) -> Plan:
+    missing = {of.registered.symbol: of.days(*wanted) for of in found}
     order = installation.instance.get_dynamic_partitions(SYMBOLS.name or "")
     return Plan(rectangles(missing, order), assets_a_day=1)
 

@@ -1,13 +1,18 @@
 """coinhts data: what is there of the candles, what is missing and why, and how it comes.
 
-What lives here: the group's commands. What stays out: the work (`data`, `import_files`).
+What lives here: the group's commands. What stays out: the work (`data`, `effort`, `import_files`, `export_files`).
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from coinhts_pipeline.commands import command, document, opened, scope, told
+
+if TYPE_CHECKING:
+    # whose imports `--help` need not wait for
+    from coinhts_pipeline.export_files import Format
 
 
 @click.group()
@@ -19,7 +24,7 @@ def data() -> None:
 @scope
 @command
 def data_status(*, symbols: str | None, timerange: str | None, as_json: bool) -> None:
-    """Days by state, and the bars stored, for each symbol."""
+    """Days by state, days that were revised, and the bars stored, for each symbol."""
     from coinhts_core.candles.coverage import State
     from coinhts_pipeline import screen
     from coinhts_pipeline.data import inventories
@@ -27,13 +32,19 @@ def data_status(*, symbols: str | None, timerange: str | None, as_json: bool) ->
     with opened(symbols, timerange) as (installation, chosen, days):
         found = inventories(installation, chosen, days)
     rows = [
-        {"symbol": of.registered.symbol, "bars": of.rows, **{state: of.count(state) for state in State}} for of in found
+        {
+            "symbol": of.registered.symbol,
+            "bars": of.rows,
+            **{state: of.count(state) for state in State},
+            "revised": of.revised,
+        }
+        for of in found
     ]
     if as_json:
         document({"first": days.first, "last": days.last, "symbols": rows})
     else:
         screen.table(
-            ["symbol", "bars", *State],
+            ["symbol", "bars", *State, "revised"],
             [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row.values()] for row in rows],
             words=1,
         )
@@ -50,7 +61,7 @@ def data_status(*, symbols: str | None, timerange: str | None, as_json: bool) ->
 )
 @command
 def data_gaps(*, symbols: str | None, timerange: str | None, quiet: int, as_json: bool) -> None:
-    """Every hole with its reason: no trade, not fetched, exchange down, not listed."""
+    """Every hole with its reason: no trade, bad bars (one by one), not fetched, exchange down, not listed."""
     from datetime import timedelta
 
     from coinhts_pipeline import screen
@@ -72,17 +83,21 @@ def data_gaps(*, symbols: str | None, timerange: str | None, quiet: int, as_json
 @command
 def data_download(*, symbols: str | None, timerange: str | None, only_plan: bool, as_json: bool) -> None:
     """Candles alone, for the days nobody has answered for yet."""
-    from coinhts_pipeline import screen
+    from coinhts_pipeline import effort, screen
     from coinhts_pipeline.backfill import Runner
     from coinhts_pipeline.data import download, download_plan, inventories
     from coinhts_pipeline.definitions import defs
 
     with opened(symbols, timerange) as (installation, chosen, days):
         planned = download_plan(installation, inventories(installation, chosen, days))
+        cost = effort.effort_of(installation.rooms.exchange, chosen, planned)
         if not only_plan:
             with screen.progress("candles", planned.steps) as progress:
                 download(Runner(installation, defs()), planned, progress)
-    told(planned, "every day is there; nothing to ask for", as_json=as_json)
+    if as_json:
+        document(cost.facts())
+    else:
+        effort.show(cost)
 
 
 @data.command("repair")
@@ -92,17 +107,50 @@ def data_repair(*, symbols: str | None, timerange: str | None, as_json: bool) ->
     """Ask again for what is missing, then fold again what stood on it."""
     from coinhts_pipeline import screen
     from coinhts_pipeline.backfill import Runner
-    from coinhts_pipeline.data import download_plan, inventories, repair
+    from coinhts_pipeline.data import inventories, repair, repair_plan
     from coinhts_pipeline.definitions import defs
 
     with opened(symbols, timerange) as (installation, chosen, days):
-        planned = download_plan(installation, inventories(installation, chosen, days))
+        planned = repair_plan(installation, inventories(installation, chosen, days))
         with screen.progress("candles", planned.steps) as progress:
             repair(Runner(installation, defs()), chosen, planned, progress)
-        left = download_plan(installation, inventories(installation, chosen, days)).partitions
+        left = repair_plan(installation, inventories(installation, chosen, days)).partitions
     told(planned, "nothing to mend", as_json=as_json)
     if left and not as_json:
         screen.say(f"{left} symbol-days could not be mended; `coinhts data gaps` says why")
+
+
+@data.command("export")
+@scope
+@click.option("--timeframe", default="1m", show_default=True, help="1m, 3m, 5m, 10m, 15m, 30m, 1h, 4h, 1d or 1w.")
+@click.option("--format", "form", default="parquet", show_default=True, type=click.Choice(["parquet", "csv"]))
+@click.option(
+    "--to", "folder", default=".", show_default=True, type=click.Path(path_type=Path), help="Made when it is missing."
+)
+@click.option("--replace", "is_replacing", is_flag=True, help="Overwrite files of the same names.")
+@command
+def data_export(
+    *,
+    symbols: str | None,
+    timerange: str | None,
+    timeframe: str,
+    form: "Format",
+    folder: Path,
+    is_replacing: bool,
+    as_json: bool,
+) -> None:
+    """Bars into one Parquet or CSV file a symbol, which other programs, and `data import`, read."""
+    from coinhts_core.markets import Timeframe
+    from coinhts_pipeline.export_files import Wanted, export_files, show
+
+    length = Timeframe.parse(timeframe)
+    with opened(symbols, timerange) as (installation, chosen, days):
+        wanted = Wanted(days, length, form, folder, is_replacing)
+        report = export_files(installation.rooms.lake, chosen, wanted)
+    if as_json:
+        document(report.facts())
+    else:
+        show(report)
 
 
 @data.command("import")

@@ -25,7 +25,7 @@ for _new in (dg.BetaWarning, dg.PreviewWarning):  # backfill policies, mapped sp
 @dg.definitions
 def defs() -> dg.Definitions:
     settings = read_settings()
-    lineup = read_lineup(settings.strategies_folder)
+    lineup = read_lineup(settings.strategies_folder, settings.lineup_file)
     rooms = [import_module(f"{coinhts_pipeline.defs.__name__}.{room}").define(settings, lineup) for room in _rooms()]
     shared = dg.Definitions(
         resources={

@@ -5,17 +5,16 @@ What lives here: its steps and its outcome as facts. What stays out: how the out
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
+from coinhts_core.candles.frame import MINUTES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.clock import now
 from coinhts_core.days import DayRange, last_complete_day
 from coinhts_core.performance import standing
-from coinhts_core.rehearsal import MINUTES
-from coinhts_pipeline.backfill import Plan, Progress, Runner, execute, plan
+from coinhts_pipeline.backfill import Plan, Progress, Runner, collect_day_bars, execute, plan
 from coinhts_pipeline.installation import Installation
-from coinhts_pipeline.partitions import SYMBOLS, symbol_range
 
 _DAYS = 30
 
@@ -63,17 +62,7 @@ def _collect_once(runner: Runner, active: Sequence[Registered]) -> int:
     if not lake.number_of_whole("markets"):
         runner.run("refresh_markets")
         runs += 1
-    yesterday = last_complete_day(now())
-    heads = {of.symbol: lake.heads("candles/day", of.symbol) for of in active}
-    if any(max(heads[of.symbol], default=date.min) < min(yesterday, of.delisted_on or yesterday) for of in active):
-        runner.run("collect_day_candles", tags=symbol_range(_in_order(runner, active)))
-        runs += 1
-    return runs
-
-
-def _in_order(runner: Runner, active: Sequence[Registered]) -> list[str]:
-    wanted = {of.symbol for of in active}
-    return [key for key in runner.installation.instance.get_dynamic_partitions(SYMBOLS.name or "") if key in wanted]
+    return runs + collect_day_bars(runner, active)
 
 
 def _candles(runner: Runner, active: Sequence[Registered], days: DayRange) -> int:

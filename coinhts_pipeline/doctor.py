@@ -45,8 +45,12 @@ def examine() -> Iterator[Finding]:
     yield _finding("home", lambda: str(usable_home(settings)))
     yield _disk(settings)
     yield _finding("exchange", lambda: _exchange(settings))
-    yield _finding("strategies", lambda: ", ".join(read_lineup(settings.strategies_folder)) or "none is enabled")
+    yield _finding("strategies", lambda: ", ".join(_lineup(settings)) or "none is enabled")
     yield from _stored(settings)
+
+
+def _lineup(settings: Settings) -> list[str]:
+    return list(read_lineup(settings.strategies_folder, settings.lineup_file))
 
 
 def _stored(settings: Settings) -> Iterator[Finding]:

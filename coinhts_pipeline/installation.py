@@ -4,13 +4,13 @@ What lives here: `open_installation`, run once by every command that works on da
 What stays out: what commands then do.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
-from shutil import copyfile
 from urllib.parse import urlsplit
 
 import dagster as dg
@@ -23,6 +23,7 @@ from coinhts_core.ledger.migrate import migrate
 from coinhts_core.ledger.server import EmbeddedServer
 from coinhts_core.ledger.venue import find_venue, mark_venue
 from coinhts_core.settings import PREFIX, Settings, usable_home
+from coinhts_pipeline import compute_logs
 from coinhts_pipeline.claims import fail_abandoned_runs
 from coinhts_pipeline.partitions import SYMBOLS
 from coinhts_pipeline.resources import Rooms, claims_folder
@@ -94,7 +95,7 @@ def _dagster(settings: Settings) -> Iterator[dg.DagsterInstance]:
     folder = settings.home / "dagster"
     folder.mkdir(exist_ok=True)
     draft = folder / f".dagster-{os.getpid()}.yaml"
-    copyfile(PROJECT / "dagster_home" / "dagster.yaml", draft)
+    draft.write_text(_configuration(settings, folder), encoding="utf-8")
     draft.replace(folder / "dagster.yaml")  # others may be reading it this moment
     with _environment(_variables(settings, folder)):
         with (folder / "layout.lock").open("w") as lock:
@@ -102,6 +103,13 @@ def _dagster(settings: Settings) -> Iterator[dg.DagsterInstance]:
             instance = dg.DagsterInstance.get()
         with instance:
             yield instance
+
+
+def _configuration(settings: Settings, folder: Path) -> str:
+    """The house's, and what depends on settings: JSON, which is YAML too."""
+    shared = (PROJECT / "dagster_home" / "dagster.yaml").read_text(encoding="utf-8")
+    chosen = compute_logs.configured(settings, folder)
+    return shared + "".join(f"\n{name}: {json.dumps(value)}\n" for name, value in chosen.items())
 
 
 @contextmanager
@@ -126,6 +134,7 @@ def _variables(settings: Settings, folder: Path) -> dict[str, str]:
         f"{PREFIX}DAGSTER_POSTGRES_URL": _spoken_as("postgresql+psycopg2", dagster),
         "DAGSTER_HOME": str(folder),
         "DAGSTER_EVENT_BATCH_SIZE": _EVENTS_A_BATCH,
+        **compute_logs.variables(settings),
     }
 
 

@@ -57,7 +57,7 @@ class Rooms:
 
     @cached_property
     def lineup(self) -> Mapping[str, Entry]:
-        return read_lineup(self.settings.strategies_folder)
+        return read_lineup(self.settings.strategies_folder, self.settings.lineup_file)
 
     @property
     def symbols(self) -> dict[Market, Registered]:

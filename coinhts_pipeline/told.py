@@ -11,10 +11,10 @@ import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from coinhts_core.backtests.chain import positions_version
+from coinhts_core.candles.frame import MINUTES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.days import DayRange
 from coinhts_core.ledger.books import chain_ids
-from coinhts_core.rehearsal import MINUTES
 from coinhts_pipeline.partitions import partition_key
 from coinhts_pipeline.resources import Rooms
 

@@ -20,7 +20,12 @@ PAPERS = ("README.md", "README.ko.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "OP
 
 DISCOVERED = ("coinhts_core/strategies/", "coinhts_core/exchanges/", "coinhts_pipeline/defs/")
 # A venue or strategy that is a package is one class behind its `__init__`.
-DOORS = ("coinhts_core/strategies/", "coinhts_core/exchanges/", "coinhts_core/lake/__init__.py")
+DOORS = (
+    "coinhts_core/strategies/",
+    "coinhts_core/exchanges/",
+    "coinhts_core/lake/__init__.py",
+    "coinhts_core/backtests/__init__.py",
+)
 LONGEST = 400
 MEANINGLESS = {"common", "handler", "handlers", "helper", "helpers", "manager", "misc", "service", "util", "utils"}
 OPAQUE = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}

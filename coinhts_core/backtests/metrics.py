@@ -117,7 +117,7 @@ def sortino(daily: Floats) -> Measured:
 def omega(daily: Floats) -> Measured:
     """What the days won over what the days lost, against a return of 0."""
     lost = -daily[daily < 0.0].sum()
-    return finite(daily[daily > 0.0].sum() / lost) if lost > ROUNDING else Undefined("no day lost")
+    return finite(daily[daily > 0.0].sum() / lost) if lost > ROUNDING * len(daily) else Undefined("no day lost")
 
 
 @_of_returns(_FEWEST_FOR_A_TAIL)

@@ -1,4 +1,4 @@
-"""What is known about a day: traded, quiet, not fetched, venue down, or not listed.
+"""What is known about a day: traded, quiet, told with bad bars, not fetched, venue down, or not listed.
 
 What lives here: the answers to "was it asked, and what was said?", as pure functions. What to add: nothing; a
 new kind of answer is a migration. What stays out: the table that keeps the answers (`ledger`) and asking
@@ -20,6 +20,7 @@ class State(StrEnum):
 
     TRADED = "traded"
     NO_TRADE = "no trade"
+    BAD_BARS = "bad bars"
     NOT_FETCHED = "not fetched"
     UNAVAILABLE = "exchange down"
     NOT_LISTED = "not listed"
@@ -33,29 +34,33 @@ class Listed(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the venue said when it was asked for one day."""
+    """What the venue said when it was asked for one day, and the hash of the rows that were kept of it."""
 
-    kind: Literal["complete", "unavailable"]
+    kind: Literal["complete", "partial", "unavailable"]
     row_count: int = 0
+    content_hash: str | None = field(default=None, compare=False)
     reason: str = field(default="", compare=False)
 
 
-def day_state(day: date, symbol: Listed, answer: Answer | None, stored_rows: int) -> State:
-    """Count a complete answer only while its rows are there: lost rows are to be fetched again."""
+def day_state(day: date, symbol: Listed, answer: Answer | None, stored_hash: str | None) -> State:
+    """Count an answer only while its very rows are there: lost or exchanged rows are to be fetched again."""
     if not symbol.is_listed_on(day):
         return State.NOT_LISTED
     if answer is None:
         return State.NOT_FETCHED
     if answer.kind == "unavailable":
         return State.UNAVAILABLE
-    if answer.row_count != stored_rows:
+    if answer.content_hash != stored_hash:
         return State.NOT_FETCHED
-    return State.TRADED if stored_rows else State.NO_TRADE
+    if answer.kind == "partial":
+        return State.BAD_BARS
+    return State.TRADED if answer.row_count else State.NO_TRADE
 
 
 def days_missing(
-    days: Iterable[date], symbol: Listed, answers: Mapping[date, Answer], stored_rows: Mapping[date, int]
+    days: Iterable[date], symbol: Listed, answers: Mapping[date, Answer], stored_hashes: Mapping[date, str]
 ) -> list[date]:
-    """Days worth asking the venue for: never asked, not answered, or answered and lost."""
-    states = {day: day_state(day, symbol, answers.get(day), stored_rows.get(day, 0)) for day in days}
-    return [day for day, state in states.items() if state in {State.NOT_FETCHED, State.UNAVAILABLE}]
+    """Days worth asking the venue for: never asked, not answered completely, or answered and lost."""
+    worth_asking = {State.NOT_FETCHED, State.UNAVAILABLE, State.BAD_BARS}
+    states = {day: day_state(day, symbol, answers.get(day), stored_hashes.get(day)) for day in days}
+    return [day for day, state in states.items() if state in worth_asking]

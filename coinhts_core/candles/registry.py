@@ -68,12 +68,25 @@ def register(ledger: Ledger, exchange: Exchange, symbols: Iterable[Market], star
 
 
 def note_delistings(ledger: Ledger, exchange: Exchange, symbols: Iterable[Market]) -> dict[Market, date]:
-    """Symbols that left the venue's list: from the day after their last one on, nothing is asked for."""
-    gone = {symbol: last for symbol in symbols if (last := exchange.last_day(symbol))}
-    rows = [{"symbol": str(symbol), "delisted_on": last} for symbol, last in gone.items()]
+    """Symbols that left the venue's list: from the day after their last one on, nothing is asked for.
+
+    One that is back on the list is asked for again.
+    """
+    last_days = {symbol: _last_day(ledger, exchange, symbol) for symbol in symbols}
+    rows = [{"symbol": str(symbol), "delisted_on": last} for symbol, last in last_days.items()]
     with ledger.transaction() as connection, connection.cursor() as cursor:
         cursor.executemany(load_queries("symbols")["note_delisting"], rows)
-    return gone
+    return {symbol: last for symbol, last in last_days.items() if last}
+
+
+def _last_day(ledger: Ledger, exchange: Exchange, symbol: Market) -> date | None:
+    """A venue may have forgotten a symbol with its candles; then its end is the last day it is known by here."""
+    try:
+        return exchange.last_day(symbol)
+    except UnknownMarketError:
+        with ledger.transaction() as connection:
+            row = connection.execute(load_queries("symbols")["find_last_sign"], {"symbol": str(symbol)}).fetchone()
+        return row[0] if row else None
 
 
 def _first_asked(exchange: Exchange, symbol: Market) -> Registered:

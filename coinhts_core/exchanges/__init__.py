@@ -9,10 +9,12 @@ A venue knows no time: days that are not over yet are the caller's to leave out.
 only.
 """
 
+import math
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar, Self
 
 import polars as pl
@@ -38,6 +40,7 @@ class Exchange(ABC):
     """A venue. A symbol it never listed is an UnknownMarketError; frames have the columns of `CANDLES`."""
 
     needs_network: ClassVar[bool] = True
+    calls_per_second: float = math.inf
 
     @property
     def name(self) -> str:
@@ -52,6 +55,15 @@ class Exchange(ABC):
     def close(self) -> None:  # noqa: B027 - not abstract, because most venues hold nothing open
         """Give back connections; the venue is not used any more."""
 
+    def calls_for(self, first_day: date, days: Iterable[date]) -> int:
+        """At most so many calls bring the minutes of these days of a symbol whose first day that is."""
+        del first_day, days
+        return 0
+
+    def blocked_until(self) -> datetime | None:
+        """When the venue, which has blocked us, may be called again; None while it may be now."""
+        return None
+
     @abstractmethod
     def markets(self) -> list[MarketListing]:
         """Everything that is listed, by symbol."""
@@ -62,7 +74,10 @@ class Exchange(ABC):
 
     @abstractmethod
     def last_day(self, symbol: Market) -> date | None:
-        """Day of the last trade before the delisting; None while the symbol is listed."""
+        """Day of the last trade before the delisting; None while the symbol is listed.
+
+        A venue that keeps none of its candles does not know the market any more.
+        """
 
     @abstractmethod
     def minutes(self, symbol: Market, day: date) -> pl.DataFrame:

@@ -24,6 +24,10 @@ class Journal:
         """Every folder's head under a prefix, by one listing."""
         return {folder: self.at(folder, *max(versions.items())) for folder, versions in self._listed(prefix).items()}
 
+    def folders(self, prefix: str | None) -> list[Folder]:
+        """Every folder with a commit under a prefix, or anywhere, in the order of their paths."""
+        return sorted(self._listed(prefix), key=lambda folder: folder.path)
+
     def head(self, folder: Folder) -> Commit | None:
         return self.heads(folder.path).get(folder)
 
@@ -44,7 +48,7 @@ class Journal:
     def at(self, folder: Folder, number: int, version: str) -> Commit:
         return self._remembered(folder, number, version)
 
-    def _listed(self, prefix: str) -> dict[Folder, dict[int, str]]:
+    def _listed(self, prefix: str | None) -> dict[Folder, dict[int, str]]:
         folders: dict[Folder, dict[int, str]] = {}
         for listed in self._store.listed(prefix):
             place = locate(listed.path)

@@ -15,6 +15,7 @@ import polars as pl
 
 from coinhts_core.errors import DamagedObjectError, VenueMismatchError
 from coinhts_core.hashes import canonical
+from coinhts_core.lake.audit import Audited, audit
 from coinhts_core.lake.commits import UNDATED, Day, DayEntry, Folder, month_of
 from coinhts_core.lake.journal import Journal
 from coinhts_core.lake.places import open_store
@@ -115,6 +116,14 @@ class Lake:
 
     def read_whole(self, asset: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         return self._reader.whole(Folder(asset), columns)
+
+    def folders(self, asset: str | None = None, symbol: Market | None = None) -> list[Folder]:
+        """Everywhere that something is stored: of an asset, of one of its symbols, or of all."""
+        return self._journal.folders(None if asset is None else Folder(asset, symbol).parent)
+
+    def audit(self, folder: Folder) -> Audited:
+        """Read a folder back and hash it again."""
+        return audit(folder, self._store, self._journal, self._reader)
 
     def sweep(self, moment: datetime) -> Swept:
         """Remove what was superseded over a week ago and what killed writers left over an hour ago."""

@@ -49,7 +49,7 @@ class Reader:
         head = self._journal.head(folder)
         if head is None:
             raise NotStoredError(asset=folder.asset, symbol="of all symbols", days="all days")
-        return self._newest(folder, head, columns)[1]
+        return self.newest(folder, head, columns)[1]
 
     def rows(self, folder: Folder, commit: Commit) -> pl.DataFrame:
         return self._decoded(folder, commit, self._store.get(folder.object(commit.object)))
@@ -57,13 +57,13 @@ class Reader:
     def _between(
         self, folder: Folder, head: Commit, first_day: date, last_day: date, columns: Sequence[str] | None
     ) -> Stored:
-        commit, rows = self._newest(folder, head, columns)
+        commit, rows = self.newest(folder, head, columns)
         entries = {day: entry for day, entry in sorted(commit.dated.items()) if first_day <= day <= last_day}
         if len(entries) < len(commit.days):
             rows = rows.filter(pl.col("day").is_between(first_day, last_day))
         return Stored(rows, entries)
 
-    def _newest(self, folder: Folder, head: Commit, columns: Sequence[str] | None) -> tuple[Commit, pl.DataFrame]:
+    def newest(self, folder: Folder, head: Commit, columns: Sequence[str] | None = None) -> tuple[Commit, pl.DataFrame]:
         """Give the head's rows; or, where it was swept since it was listed, the new head and its rows."""
         content = self._store.get(folder.object(head.object))
         if content is None:

@@ -46,6 +46,7 @@ class Note:
 class Verification:
     """What the note says, what the stored bytes hash to, and a local file's where one was to be compared."""
 
+    size: int
     noted: str
     stored: str
     local: str | None
@@ -86,8 +87,12 @@ def download(store: Store, name: str, file: Path) -> Note:
 
 
 def delete(store: Store, name: str) -> None:
-    store.remove(_place(_NOTES, name))
-    store.remove(_place(_BYTES, name))
+    """Free the name, also where a killed upload left bytes without a note."""
+    places = _place(_NOTES, name), _place(_BYTES, name)
+    if all(store.get(place) is None for place in places):
+        raise _unknown(name)
+    for place in places:
+        store.remove(place)
 
 
 def listed(store: Store, prefix: str | None = None) -> Iterator[Listed]:
@@ -97,18 +102,28 @@ def listed(store: Store, prefix: str | None = None) -> Iterator[Listed]:
         yield replace(found, path=found.path.removeprefix(f"{_BYTES}/"))
 
 
+def noted(store: Store) -> list[str]:
+    """Name every file that has a note, also where its bytes were lost."""
+    return [found.path.removeprefix(f"{_NOTES}/") for found in store.listed(_NOTES)]
+
+
 def verify(store: Store, name: str, file: Path | None = None) -> Verification:
     """Read every byte and compare; a file, if given, must be the same."""
     local = None if file is None else sha256(_local(file)).hexdigest()
-    return Verification(describe(store, name).sha256, sha256(_stored(store, name)).hexdigest(), local)
+    note, content = describe(store, name), _stored(store, name)
+    return Verification(len(content), note.sha256, sha256(content).hexdigest(), local)
 
 
 def describe(store: Store, name: str) -> Note:
     path = _place(_NOTES, name)
     text = store.get(path)
     if text is None:
-        raise RefusedError(reason=f"no file {name} was uploaded")
+        raise _unknown(name)
     return _from_text(bytes(text), store.full_name(path))
+
+
+def _unknown(name: str) -> RefusedError:
+    return RefusedError(reason=f"no file {name} was uploaded; `coinhts lake list` names them all")
 
 
 def _place(kind: str, name: str) -> str:

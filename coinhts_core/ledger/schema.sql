@@ -56,7 +56,8 @@ CREATE TABLE quarantine (
     CONSTRAINT bars_count_from_one CHECK (number >= 1)
 );
 
--- Days that the exchange told differently when it was asked again.
+-- Days that the exchange told differently when it was asked again; nobody knows how many bars changed when the rows of
+-- before were gone.
 CREATE TABLE revisions (
     symbol market NOT NULL REFERENCES symbols (symbol),
     timeframe text NOT NULL,
@@ -64,7 +65,7 @@ CREATE TABLE revisions (
     asked_at timestamptz NOT NULL,
     hash_before text NOT NULL,
     hash_after text NOT NULL,
-    bars_changed integer NOT NULL,
+    bars_changed integer,
     first_changed_at timestamptz,
     PRIMARY KEY (symbol, timeframe, day, asked_at),
     CONSTRAINT revision_changes_something CHECK (hash_before <> hash_after),

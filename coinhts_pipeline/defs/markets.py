@@ -1,16 +1,20 @@
 """Markets: the exchange's list, and which coins of it are followed.
 
 What lives here: the list's asset, check, job and schedule, and the sensor for coins that are new. What stays out:
-registering (`coinhts_core.candles.registry`), and candles.
+registering (`coinhts_core.candles.registry`), the lists of past days (`coinhts_core.candles.listings`), and candles.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from coinhts_core.candles.listings import Changes, changes_since, record_listings
 from coinhts_core.candles.registry import note_delistings, register
+from coinhts_core.clock import now
 from coinhts_core.errors import NotStoredError
+from coinhts_core.exchanges import MarketListing
 from coinhts_core.frames import Column, Schema
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
@@ -24,14 +28,16 @@ from coinhts_pipeline.verdicts import asset_body
 
 MARKETS = Schema(
     "markets",
-    1,
+    2,
     (
         Column("symbol", "text", meaning="Upbit's code"),
         Column("korean_name", "text", meaning="as the exchange writes it"),
         Column("english_name", "text", meaning="as the exchange writes it"),
         Column("is_warned", "bool", meaning="whether the exchange warns of it"),
+        Column("cautions", "text", meaning="the exchange's own words, with commas between them"),
     ),
 )
+_NAMED = 50  # of the markets that came or went
 
 
 def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
@@ -41,20 +47,24 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         key="markets",
         group_name="candles",
         kinds={"parquet"},
-        code_version="1",
+        code_version="2",
         io_manager_key="lake",
         metadata={"dagster/column_schema": column_schema(MARKETS)},
         check_specs=[dg.AssetCheckSpec("followed_symbols_are_listed", asset="markets")],
     )
     @asset_body
     def markets(house: House) -> Iterator[dg.Output[Whole] | dg.AssetCheckResult]:
-        """Every market the exchange lists, with its names and whether it carries a warning."""
-        replaces = house.rooms.lake.number_of_whole("markets")
-        listings = [vars(listing) for listing in house.rooms.exchange.markets()]
-        rows = DayRows.of(MARKETS, pl.DataFrame(listings).sort("symbol"))
-        yield dg.Output(Whole(rows, replaces), data_version=dg.DataVersion(rows.entry.content_hash))
-        gone = sorted({of.symbol for of in house.rooms.active} - set(rows.frame["symbol"]))
-        ended = note_delistings(house.rooms.ledger, house.rooms.exchange, gone)
+        """Every market the exchange lists, with its names, warning and cautions; the ledger keeps each list."""
+        rooms, today = house.rooms, now().date()
+        replaces = rooms.lake.number_of_whole("markets")
+        listed = rooms.exchange.markets()
+        rows = DayRows.of(MARKETS, _frame(listed))
+        changes = _told(changes_since(rooms.ledger, today, listed))
+        yield dg.Output(Whole(rows, replaces), metadata=changes, data_version=dg.DataVersion(rows.entry.content_hash))
+        record_listings(rooms.ledger, today, listed)
+        gone = sorted({of.symbol for of in rooms.active} - {of.symbol for of in listed})
+        ended_before = [of.symbol for of in rooms.active if of.delisted_on]
+        ended = note_delistings(rooms.ledger, rooms.exchange, dict.fromkeys([*gone, *ended_before]))
         yield dg.AssetCheckResult(
             check_name="followed_symbols_are_listed",
             passed=not gone,
@@ -79,6 +89,24 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         schedules=[refresh_markets_daily],
         sensors=[on_new_market],
     )
+
+
+def _frame(listed: Sequence[MarketListing]) -> pl.DataFrame:
+    return pl.DataFrame([{**vars(of), "cautions": ", ".join(of.cautions)} for of in listed]).sort("symbol")
+
+
+def _told(changes: Changes) -> dict[str, Any]:
+    """Which markets came and went, for the UI."""
+    if changes.since is None:
+        return {"compared_with": "no list was recorded before"}
+    return {"compared_with": f"{changes.since}", "came": _named(changes.came), "went": _named(changes.went)}
+
+
+def _named(symbols: Sequence[Market]) -> str:
+    if not symbols:
+        return "none"
+    others = f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else ""
+    return f"{len(symbols)}: {', '.join(symbols[:_NAMED])}{others}"
 
 
 @dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -12,14 +12,16 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from coinhts_core.agenda import Agenda
 from coinhts_core.backtests.chain import BACKTESTS, WAITING
+from coinhts_core.candles.frame import MINUTES
 from coinhts_core.clock import now
 from coinhts_core.days import last_complete_day
 from coinhts_core.hashes import digest
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Market
-from coinhts_core.rehearsal import MINUTES, Rehearsal
+from coinhts_core.rehearsal import Rehearsal
 from coinhts_core.settings import Settings, read_settings
 from coinhts_core.signals import SIGNALS
+from coinhts_pipeline.gate import breach_of
 from coinhts_pipeline.io_managers.blocks import Block, in_blocks
 from coinhts_pipeline.io_managers.lake import column_schema
 from coinhts_pipeline.partitions import SYMBOLS, days_by_symbol, rectangles, symbol_days
@@ -28,6 +30,7 @@ from coinhts_pipeline.verdicts import asset_body
 
 REHEARSE_DAYS = "rehearse_days"
 _UNFINISHED = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
+_LAWFUL = "strategy_keeps_the_laws"
 _SHOWN = 50  # of the days a check complains about
 
 Results = Iterator[dg.Output[Iterator[Block]] | dg.AssetCheckResult]
@@ -65,10 +68,17 @@ def _signals(entry: Entry, partitions: dg.MultiPartitionsDefinition) -> dg.Asset
         code_version=entry.signals_code[:16],
         io_manager_key="lake",
         metadata={"dagster/column_schema": column_schema(SIGNALS), **_knobs(entry)},
-        check_specs=[dg.AssetCheckSpec("decisions_are_not_waiting", asset=key)],
+        check_specs=[
+            dg.AssetCheckSpec(_LAWFUL, asset=key, description="No decision knows what comes after its bar."),
+            dg.AssetCheckSpec("decisions_are_not_waiting", asset=key),
+        ],
     )
     @asset_body
     def signals(context: dg.AssetExecutionContext, house: House) -> Results:
+        breach = breach_of(house.rooms.settings, entry)
+        yield dg.AssetCheckResult(check_name=_LAWFUL, passed=breach is None, description=str(breach or "it keeps all"))
+        if breach:
+            raise breach
         waiting: list[str] = []
         yield in_blocks(_blocks(house.rooms, entry, context.partition_keys, _signals_block, waiting))
         yield _none_waiting("decisions_are_not_waiting", waiting)

@@ -15,6 +15,7 @@ from coinhts_core.errors import BadSettingError, UnknownMarketError
 from coinhts_core.exchanges import exchange_names, open_exchange
 from coinhts_core.exchanges.upbit import UpbitExchange
 from coinhts_core.exchanges.upbit.calls import Pace
+from coinhts_core.exchanges.upbit.meeting_place import meeting_place
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.rules import rules_on
 from coinhts_core.settings import Settings, Upbit
@@ -135,11 +136,12 @@ def test_an_unknown_market_is_refused(exchange, text):
 
 
 def test_a_venue_is_opened_as_the_settings_want_it(stand_in_for_upbit, tmp_path):
-    """At their address, with what limits its calls in their home, where every process looks."""
+    """At their address, with what limits its calls where every process of the user looks, whatever its home."""
     settings = Settings(home=tmp_path, upbit=Upbit(base_url=stand_in_for_upbit.url))
     with closing(open_exchange("upbit", settings)) as upbit:
         assert BTC in {listing.symbol for listing in upbit.markets()}
-    assert len(list((tmp_path / "exchanges" / "upbit").glob("market-*"))) == 10
+    assert len(list(meeting_place(stand_in_for_upbit.url).glob("market-*"))) == 10
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_venue_is_refused_with_the_nearest():

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from coinhts_core.backtests.account import Account
-from coinhts_core.candles.frame import CANDLES
+from coinhts_core.candles.frame import CANDLES, MINUTES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.exchanges import open_exchange
 from coinhts_core.lake.lake import Lake
@@ -18,7 +18,7 @@ from coinhts_core.ledger.books import BookDay, replace_days
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Market
 from coinhts_core.positions import Position
-from coinhts_core.rehearsal import MINUTES, Rehearsal
+from coinhts_core.rehearsal import Rehearsal
 from coinhts_core.strategies import load, source_file
 
 FIRST = date(2026, 1, 1)

@@ -186,14 +186,16 @@ def test_prices_are_the_first_open_and_the_last_close(desk):
     assert rehearsal.days == list(rehearsal.candle_versions()) == desk.days
 
 
-@pytest.mark.parametrize("name", strategy_names())
+# the others stand on the exchange's own day bars
+OF_MINUTES = [name for name in strategy_names() if not (load(name).looks_at or load(name).timeframe.is_of_days)]
+
+
+@pytest.mark.parametrize("name", OF_MINUTES)
 @pytest.mark.parametrize(
     "options", [{}, {"stop_loss": 0.004, "take_profit": 0.004, "sizing": "fraction", "fraction": 0.5}]
 )
 def test_a_run_over_the_same_candles_tells_the_same(desk, name, options):
     """What a script rehearses in one go and what assets store day by day is one thing."""
-    if load(name).looks_at or load(name).timeframe.minutes >= Timeframe.D1.minutes:
-        pytest.skip("stands on the exchange's own day bars")
     strategy, account = load(name, timeframe="1h"), Account(**options)
     desk.entry = Entry(name, strategy, account, source_file(name))
     desk.collect(desk.days)

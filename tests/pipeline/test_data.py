@@ -1,10 +1,13 @@
 import json
 from datetime import date
 
+import polars as pl
 import pytest
 
+from coinhts_core.candles.frame import MINUTES
 from coinhts_core.errors import ExchangeUnavailableError
 from coinhts_core.exchanges.sample import SampleExchange
+from coinhts_core.markets import Market
 
 RANGE = ("--symbols", "KRW-BTC", "--timerange", "20260101-20260105")
 
@@ -51,3 +54,33 @@ def test_a_hole_is_planned_downloaded_named_and_mended(house, answer, down):
     versions = {event.partition: event.tags["dagster/data_version"] for event in house.events("backtests/sma_cross")}
     assert "waiting" not in versions.values()
     assert told(answer, "download", "--plan", *RANGE)["partitions"] == 0
+
+
+def test_bad_bars_are_counted_named_one_by_one_and_mended(house, answer, monkeypatch):
+    """The day is there without them; a download leaves it alone, a repair asks for it again."""
+    asked = ("--symbols", "KRW-ETH", "--timerange", "20260101-20260103")
+    minutes, wrong = SampleExchange.minutes, pl.int_range(pl.len()).is_in([2, 5])
+
+    def told_badly(self, symbol, day):
+        rows = minutes(self, symbol, day)
+        return rows.with_columns(close=pl.when(wrong).then(-1.0).otherwise("close")) if day.day == 2 else rows
+
+    monkeypatch.setattr(SampleExchange, "minutes", told_badly)
+    assert told(answer, "download", *asked)["partitions"] == 3
+    rows = minutes(SampleExchange(), Market("KRW-ETH"), date(2026, 1, 2))
+    bad, gaps = rows[[2, 5]]["opened_at"], told(answer, "gaps", "--quiet", "1440", *asked)
+    assert [(gap["first"], gap["state"], gap["reason"]) for gap in gaps] == [
+        (moment.isoformat(sep=" "), "bad bars", "prices_are_positive") for moment in bad
+    ]
+    (status,) = told(answer, "status", *asked)["symbols"]
+    assert (status["traded"], status["bad bars"], status["revised"]) == (2, 1, 0)
+    assert told(answer, "download", "--plan", *asked)["partitions"] == 0
+    assert told(answer, "repair", *asked)["partitions"] == 1
+    assert len(told(answer, "gaps", "--quiet", "1440", *asked)) == 2
+
+    monkeypatch.setattr(SampleExchange, "minutes", minutes)
+    assert told(answer, "repair", *asked)["partitions"] == 1
+    assert told(answer, "gaps", "--quiet", "1440", *asked) == []
+    stored = house.rooms.lake.read(MINUTES, Market("KRW-ETH"), date(2026, 1, 2), date(2026, 1, 2))
+    assert stored.drop("day").equals(rows)
+    assert told(answer, "repair", *asked)["partitions"] == 0

@@ -3,11 +3,11 @@
 What lives here: the venue's class. What to add: a module beside it for each further kind of answer. What stays
 out: orders, which need keys and a record of their own.
 
-A market that leaves the list is taken to keep its candles, from which its last day is read.
+A market that left the list may keep its candles, from which its last day is then read, or may not.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,10 +15,12 @@ from typing import Self
 
 import polars as pl
 
+from coinhts_core.errors import UnknownMarketError, nearest
 from coinhts_core.exchanges import Exchange, MarketListing
-from coinhts_core.exchanges.upbit.calls import Calls, Pace
-from coinhts_core.exchanges.upbit.candles import fetch_candles, newest_day, oldest_day
+from coinhts_core.exchanges.upbit.calls import VENUE, Calls, Pace
+from coinhts_core.exchanges.upbit.candles import fetch_candles, most_calls, newest_day, oldest_day
 from coinhts_core.exchanges.upbit.listings import Ticker, fetch_markets, fetch_tickers, fetch_ticks
+from coinhts_core.exchanges.upbit.meeting_place import meeting_place
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.settings import Settings
 
@@ -27,19 +29,27 @@ _DAY = timedelta(days=1)
 
 
 class UpbitExchange(Exchange):
-    """Upbit; what limits its calls lies in a folder that all processes of the home share."""
+    """Upbit; what limits its calls lies in a folder that all processes of the user share, whatever their homes."""
 
     def __init__(self, base_url: str, folder: Path, pace: Pace | None = None) -> None:
-        self._calls = Calls(base_url, folder, pace or Pace())
+        pace = pace or Pace()
+        self.calls_per_second = pace.per_second
+        self._calls = Calls(base_url, folder, pace)
         self._listings: list[MarketListing] = []
         self._listed_at = -_LISTINGS_STAY_S
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        return cls(settings.upbit.base_url, settings.home / "exchanges" / "upbit")
+        return cls(settings.upbit.base_url, meeting_place(settings.upbit.base_url))
 
     def close(self) -> None:
         self._calls.close()
+
+    def calls_for(self, first_day: date, days: Iterable[date]) -> int:
+        return sum(most_calls(first_day, day) for day in days)
+
+    def blocked_until(self) -> datetime | None:
+        return self._calls.blocked_until()
 
     def markets(self) -> list[MarketListing]:
         if not self._listings or time.monotonic() > self._listed_at + _LISTINGS_STAY_S:
@@ -51,9 +61,12 @@ class UpbitExchange(Exchange):
         return oldest_day(self._calls, symbol)
 
     def last_day(self, symbol: Market) -> date | None:
-        if any(listing.symbol == symbol for listing in self.markets()):
+        listed = [listing.symbol for listing in self.markets()]
+        if symbol in listed:
             return None
-        return newest_day(self._calls, symbol)
+        if newest := newest_day(self._calls, symbol):
+            return newest
+        raise UnknownMarketError(symbol=symbol, venue=VENUE, hint=nearest(symbol, listed))
 
     def minutes(self, symbol: Market, day: date) -> pl.DataFrame:
         return self.candles(symbol, Timeframe.M1, _midnight(day), _midnight(day + _DAY))

@@ -30,19 +30,24 @@ class Breaker:
         self._file = file
 
     def refuse_while_open(self) -> None:
-        until = self._open_until()
-        if until and now() < until <= now() + _LONGEST:  # later, it was written by a clock that has been put back
+        if until := self.open_until():
             reason = f"it blocked us; no call is made until {until:%Y-%m-%d %H:%M:%S} UTC"
             raise ExchangeUnavailableError(venue=self._venue, reason=reason)
 
+    def open_until(self) -> datetime | None:
+        """None while calls may be made."""
+        until = self._written()
+        # Later than that, it was written by a clock that has been put back.
+        return until if until and now() < until <= now() + _LONGEST else None
+
     def open_for(self, span: timedelta) -> None:
-        until = max(now() + min(span, _LONGEST), self._open_until() or now())
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        until = max(now() + min(span, _LONGEST), self._written() or now())
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._file.with_name(f"{self._file.name}.{os.getpid()}.{get_ident()}")
         draft.write_text(until.isoformat())
         draft.replace(self._file)
 
-    def _open_until(self) -> datetime | None:
+    def _written(self) -> datetime | None:
         try:
             return datetime.fromisoformat(self._file.read_text()).astimezone(UTC)
         except (FileNotFoundError, ValueError, OverflowError):

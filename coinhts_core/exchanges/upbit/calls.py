@@ -8,14 +8,16 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, Literal, get_args
 
-from coinhts_core.errors import ExchangeUnavailableError, HomeUnusableError, clipped
+from coinhts_core.errors import CallsUncountedError, ExchangeUnavailableError, clipped
 from coinhts_core.exchanges.upbit.breaker import Breaker, block_stated_in
 from coinhts_core.exchanges.upbit.http import Bounds, Http, Reply
 from coinhts_core.exchanges.upbit.limiter import Limiter
+from coinhts_core.exchanges.upbit.meeting_place import enter
 from coinhts_core.exchanges.upbit.strict_json import decoded
 
 VENUE = "upbit"
@@ -47,9 +49,13 @@ class Calls:
     def get(self, group: Group, path: str, query: Mapping[str, object]) -> list[Any] | None:
         """The rows of an answer; None where Upbit knows no such market."""
         try:
+            enter(self._folder)
             return self._rows(group, path, query)
         except OSError as error:  # the folder's; the network's never come this far
-            raise HomeUnusableError(home=self._folder, reason=error.strerror or str(error)) from error
+            raise CallsUncountedError(folder=self._folder, reason=error.strerror or str(error)) from error
+
+    def blocked_until(self) -> datetime | None:
+        return self._breaker.open_until()
 
     def close(self) -> None:
         self._http.close()

@@ -71,12 +71,16 @@ def oldest_day(calls: Calls, symbol: Market) -> date:
     return first.date()
 
 
-def newest_day(calls: Calls, symbol: Market) -> date:
-    """The day of the last daily bar."""
+def newest_day(calls: Calls, symbol: Market) -> date | None:
+    """The day of the last daily bar, if there is any."""
     newest = next(_pages(calls, symbol, Timeframe.D1, None), None)
-    if not newest:
-        raise unavailable(reason=f"{symbol} has no candle")
-    return max(newest).date()
+    return max(newest).date() if newest else None
+
+
+def most_calls(first_day: date, day: date) -> int:
+    """Calls for a day without a quiet minute. A young coin's last page may not be full, and is then confirmed."""
+    pages = 1_440 // _FULL + 1
+    return pages + 2 if day < first_day + timedelta(weeks=1) else pages
 
 
 def _pages(calls: Calls, symbol: Market, timeframe: Timeframe, before: datetime | None) -> Iterator[Bars]:

@@ -1,11 +1,11 @@
 -- name: find_coverage
 -- What was asked and answered for some days of a symbol.
-SELECT day, answer, row_count, reason
+SELECT day, answer, row_count, content_hash, reason
 FROM coverage
 WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND day BETWEEN %(first)s AND %(last)s;
 
 -- name: record_answer
--- The latest answer wins; a failed question never hides a complete answer of before.
+-- The latest answer wins; a question that failed never hides what was answered before.
 INSERT INTO coverage (symbol, timeframe, day, answer, row_count, content_hash, asked_at, reason)
 VALUES (
     %(symbol)s, %(timeframe)s, %(day)s, %(answer)s, %(row_count)s, %(content_hash)s, %(asked_at)s, %(reason)s
@@ -18,4 +18,4 @@ ON CONFLICT (symbol, timeframe, day) DO UPDATE
         asked_at = excluded.asked_at,
         reason = excluded.reason
     WHERE coverage.asked_at <= excluded.asked_at
-    AND (excluded.answer = 'complete' OR coverage.answer <> 'complete');
+    AND (excluded.answer <> 'unavailable' OR coverage.answer = 'unavailable');

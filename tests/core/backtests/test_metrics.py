@@ -121,9 +121,9 @@ def test_a_yearly_figure_needs_a_quarter(days, is_shown):
     assert [isinstance(figure, float) for figure in yearly] == [is_shown, is_shown]
 
 
-def test_growth_by_one_rate_has_no_deviation():
-    """What rounding leaves of it is no risk to divide by: neither a Sharpe of 1e15 nor a drawdown of 1e-16."""
-    equity = 1e7 * 1.01 ** np.arange(200)
+@pytest.mark.parametrize("equity", [1e7 * 1.01 ** np.arange(200), np.tile([0.1 + 0.2, 0.3], 100)])
+def test_rounding_is_no_risk(equity):
+    """Steady growth, and standing still but for the last bit: neither a Sharpe of 1e15 nor a drawdown of 1e-16."""
     for metric in (metrics.sharpe, metrics.sortino, metrics.omega, metrics.calmar, metrics.skew):
         assert isinstance(metric(equity), Undefined)
     assert metrics.max_drawdown_days(equity) == 0

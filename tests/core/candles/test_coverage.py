@@ -14,24 +14,28 @@ STMX = Registered(
     delisted_on=date(2026, 1, 20),
     is_active=True,
 )
-COMPLETE, QUIET, DOWN = Answer("complete", 1_200), Answer("complete", 0), Answer("unavailable")
+COMPLETE, QUIET, DOWN = Answer("complete", 1_200, "a"), Answer("complete", 0, "empty"), Answer("unavailable")
+PARTIAL = Answer("partial", 1_199, "b")
 
 
 @pytest.mark.parametrize(
-    ("answer", "stored_rows", "state"),
+    ("answer", "stored_hash", "state"),
     [
-        (None, 0, State.NOT_FETCHED),
-        (DOWN, 0, State.UNAVAILABLE),
-        (QUIET, 0, State.NO_TRADE),
-        (COMPLETE, 1_200, State.TRADED),
-        (COMPLETE, 0, State.NOT_FETCHED),
-        (COMPLETE, 1_199, State.NOT_FETCHED),
-        (None, 1_200, State.NOT_FETCHED),
+        (None, None, State.NOT_FETCHED),
+        (DOWN, None, State.UNAVAILABLE),
+        (QUIET, "empty", State.NO_TRADE),
+        (COMPLETE, "a", State.TRADED),
+        (PARTIAL, "b", State.BAD_BARS),
+        (QUIET, None, State.NOT_FETCHED),
+        (COMPLETE, None, State.NOT_FETCHED),
+        (COMPLETE, "b", State.NOT_FETCHED),
+        (PARTIAL, "a", State.NOT_FETCHED),
+        (None, "a", State.NOT_FETCHED),
     ],
 )
-def test_no_bars_mean_different_things(answer, stored_rows, state):
-    """What was answered decides, and an answer counts only while its rows are stored."""
-    assert day_state(DAY, STMX, answer, stored_rows) == state
+def test_no_bars_mean_different_things(answer, stored_hash, state):
+    """What was answered decides, and an answer counts only while its very rows are stored."""
+    assert day_state(DAY, STMX, answer, stored_hash) == state
 
 
 @pytest.mark.parametrize(
@@ -45,12 +49,13 @@ def test_no_bars_mean_different_things(answer, stored_rows, state):
 )
 def test_before_the_anchor_and_after_the_delisting_nothing_is_listed(day, listed):
     """Both ends belong to the listing, and outside no answer matters."""
-    assert (day_state(day, STMX, None, 0) != State.NOT_LISTED) == listed
-    assert (day_state(day, STMX, COMPLETE, 1_200) != State.NOT_LISTED) == listed
+    assert (day_state(day, STMX, None, None) != State.NOT_LISTED) == listed
+    assert (day_state(day, STMX, COMPLETE, "a") != State.NOT_LISTED) == listed
 
 
 def test_what_is_missing_is_what_asking_again_could_bring():
-    """Unasked, unanswered and lost days; not the quiet ones, nor those that are not listed."""
-    days = [date(2026, 1, day) for day in range(3, 12)]
-    answers = {days[3]: COMPLETE, days[4]: QUIET, days[5]: DOWN, days[6]: COMPLETE}
-    assert days_missing(days, STMX, answers, {days[3]: 1_200}) == [days[2], *days[5:]]
+    """Unasked, unanswered and lost days, and those with bad bars; not the quiet ones, nor those not listed."""
+    days = [date(2026, 1, day) for day in range(3, 13)]
+    answers = dict(zip(days[3:8], (COMPLETE, QUIET, DOWN, COMPLETE, PARTIAL), strict=True))
+    stored = {days[3]: "a", days[4]: "empty", days[7]: "b"}
+    assert days_missing(days, STMX, answers, stored) == [days[2], *days[5:]]

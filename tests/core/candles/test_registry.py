@@ -1,10 +1,12 @@
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from coinhts_core.candles.listings import record_listings
 from coinhts_core.candles.registry import Registered, note_delistings, register, registered_symbols, universe
 from coinhts_core.errors import ExchangeUnavailableError, UnknownMarketError
-from coinhts_core.exchanges import open_exchange
+from coinhts_core.exchanges import MarketListing, open_exchange
 from coinhts_core.exchanges.sample import SampleExchange
 from coinhts_core.markets import Market
 
@@ -58,6 +60,39 @@ def test_a_delisting_is_noted(ledger):
     assert note_delistings(ledger, SAMPLE, [BTC, STMX]) == {STMX: date(2026, 3, 20)}
     found = {of.symbol: of.delisted_on for of in register(ledger, Silent(), [BTC, STMX], START)}
     assert found == {BTC: None, STMX: date(2026, 3, 20)}
+
+
+class Forgetful(SampleExchange):
+    """The sample market, which keeps nothing of what it lists no more."""
+
+    def last_day(self, symbol):
+        raise UnknownMarketError(symbol=symbol, venue="sample", hint="")
+
+
+def test_a_venue_that_forgot_a_coin_is_helped_out(ledger):
+    """The last day with candles is its end, else the last list it stood on; what was noted before stays."""
+    register(ledger, SAMPLE, [BTC, ETH, STMX, BTT], START)
+    listed = MarketListing(ETH, "이더리움", "Ethereum", is_warned=False)
+    record_listings(ledger, date(2026, 5, 3), [listed, replace(listed, symbol=BTC)])
+    with ledger.transaction() as connection:
+        for day, rows in ((date(2026, 4, 7), 9), (date(2026, 4, 8), 0)):
+            connection.execute(
+                "INSERT INTO coverage (symbol, timeframe, day, answer, row_count, asked_at)"
+                "VALUES ('KRW-BTC', '1m', %s, 'complete', %s, now())",
+                [day, rows],
+            )
+    ended = {BTC: date(2026, 4, 7), ETH: date(2026, 5, 3), STMX: date(2026, 3, 20)}
+    assert note_delistings(ledger, Forgetful(), [BTC, ETH, STMX, BTT]) == ended
+    assert {of.symbol: of.delisted_on for of in registered_symbols(ledger)} == ended | {BTT: None}
+
+
+def test_a_coin_that_is_listed_again_has_no_end(ledger):
+    """Nor one that a wrong list left out for a day."""
+    register(ledger, SAMPLE, [BTC], START)
+    with ledger.transaction() as connection:
+        connection.execute("UPDATE symbols SET delisted_on = '2026-02-01'")
+    assert note_delistings(ledger, SAMPLE, [BTC]) == {}
+    assert registered_symbols(ledger)[0].delisted_on is None
 
 
 def test_the_anchor_is_the_later_of_start_and_first_bar(ledger):

@@ -2,10 +2,10 @@ from datetime import date
 
 import pytest
 
-from coinhts_core.errors import BadSettingError
+from coinhts_core.errors import BadSettingError, RefusedError
 from coinhts_core.lake import read
 from coinhts_core.lake.directory import DirectoryStore
-from coinhts_core.lake.places import open_store
+from coinhts_core.lake.places import open_other, open_store
 from coinhts_core.lake.s3 import S3Store
 from coinhts_core.markets import Market
 from coinhts_core.settings import S3
@@ -26,6 +26,22 @@ def test_other_places_are_refused_not_made_up(url):
     with pytest.raises(BadSettingError, match="COINHTS_LAKE") as refusal:
         open_store(url, S3())
     assert "canary" not in str(refusal.value)
+
+
+def test_a_place_named_by_hand_is_never_made(tmp_path, s3):
+    """A mistyped directory is refused, not begun, and no setting is blamed for it."""
+    assert isinstance(open_other(str(tmp_path), S3()), DirectoryStore)
+    assert isinstance(open_other(s3.url, S3(endpoint=s3.endpoint)), S3Store)
+    for address, told in [
+        (str(tmp_path / "typo"), "typo is not a directory"),
+        ("s3://Key:canary@bucket", "write it like s3://bucket/prefix"),
+        ("gs://canary/x", "the lake is a directory or s3://"),
+    ]:
+        with pytest.raises(RefusedError, match=told) as refusal:
+            open_other(address, S3())
+        assert "canary" not in str(refusal.value)
+        assert "COINHTS" not in str(refusal.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_settings_lead_notebooks_there(place, lake, bars, monkeypatch, tmp_path):

@@ -206,13 +206,14 @@ def test_large_content_is_put_in_one_part(network, distant):
     assert distant.get("large") == content
 
 
-def test_three_hundred_objects_through_faults(s3, network, distant):
+@pytest.mark.parametrize("number", [300, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_many_objects_through_faults(s3, network, distant, number):
     """With three requests in ten failing in every way, all objects arrive, each exactly as it was sent."""
     network.chance(0.3, "500", "503", "cut", "flip", "drop", "lost")
-    contents = {f"of/{number:03}": sha256(bytes([number % 256])).digest() * (number + 1) for number in range(300)}
+    contents = {f"of/{place:04}": sha256(bytes([place % 256])).digest() * (place % 300 + 1) for place in range(number)}
     with ThreadPoolExecutor(4) as threads:
         created = list(threads.map(lambda item: distant.create(*item), contents.items()))
-    assert created == [True] * 300
+    assert created == [True] * number
     network.script()
     assert {listed.path: listed.size for listed in distant.listed("of")} == {
         name: len(content) for name, content in contents.items()

@@ -5,7 +5,7 @@ import pytest
 from coinhts_core.errors import DamagedObjectError, RefusedError
 from coinhts_core.lake.lake import Lake
 from coinhts_core.lake.sweep import Swept
-from coinhts_core.lake.uploads import delete, describe, download, listed, upload, verify
+from coinhts_core.lake.uploads import delete, describe, download, listed, noted, upload, verify
 
 NAME = "reports/2026-01.html"
 
@@ -32,16 +32,16 @@ def test_file_comes_back_as_it_was(store, report, tmp_path):
 
 
 def test_name_holds_one_file_until_it_is_deleted(store, report):
-    """The same bytes again change nothing; others are refused; deleted, twice if need be, the name is free."""
+    """The same bytes again change nothing; others are refused; deleted, the name is free."""
     note = upload(store, report, NAME, {"by": "first"})
     assert upload(store, report, NAME, {"by": "second"}) == note
     report.write_bytes(b"other")
     with pytest.raises(RefusedError, match=r"reports/2026-01\.html holds another file; delete it first"):
         upload(store, report, NAME)
-    for _ in range(2):
-        delete(store, NAME)
-    with pytest.raises(RefusedError, match=f"no file {NAME} was uploaded"):
-        describe(store, NAME)
+    delete(store, NAME)
+    for use in (describe, delete, verify):
+        with pytest.raises(RefusedError, match=f"no file {NAME} was uploaded"):
+            use(store, NAME)
     assert upload(store, report, NAME).size == 5
 
 
@@ -60,6 +60,7 @@ def test_verification_reads_every_byte(store, report, files, tmp_path):
         download(store, NAME, other)
     assert other.read_bytes() == b"other"
     kept.unlink()
+    assert list(noted(store)) == [NAME]
     with pytest.raises(DamagedObjectError, match="missing"):
         verify(store, NAME)
     with pytest.raises(RefusedError, match="holds another file"):
@@ -84,7 +85,11 @@ def test_interrupted_upload_is_finished_by_the_next(store, report, files):
     files()[-1].unlink()
     with pytest.raises(RefusedError, match="no file"):
         verify(store, NAME)
+    assert list(noted(store)) == []
     assert upload(store, report, NAME) == describe(store, NAME)
+    files()[-1].unlink()
+    delete(store, NAME)
+    assert files() == []
 
 
 @pytest.mark.parametrize(

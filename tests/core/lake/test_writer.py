@@ -190,7 +190,7 @@ def start(script: str, place: Mapping[str, str], *arguments: object, **pipes: in
     code = textwrap.dedent(WRITER) + textwrap.dedent(script)
     command = [sys.executable, "-c", code, *map(str, arguments)]
     pipes |= {"stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | place, text=True, **pipes)
+    return subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | place, text=True, bufsize=1, **pipes)
 
 
 def test_twenty_racing_writers_lose_no_day(tmp_path, place, lake, files, closes):
@@ -216,72 +216,81 @@ def test_twenty_racing_writers_lose_no_day(tmp_path, place, lake, files, closes)
     assert files("*.unfinished") == []
 
 
+# Each line is a price, published by a writer of its own: a fork, for polars takes a second to import. Answered are its
+# process and how that ended.
+WRITERS = """
+    for price in sys.stdin:
+        writer = os.fork()
+        if not writer:
+            lake, left = opened(), int(price) % 100
+            def guarded(call):
+                def wrapper(*arguments, **options):
+                    global left
+                    left -= 1
+                    if left < 0:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    return call(*arguments, **options)
+                return wrapper
+            for name in sys.argv[1:]:
+                setattr(os, name, guarded(getattr(os, name)))
+            lake.publish("bars", "KRW-BTC", rows(date(2026, 1, 2), int(price)))
+            os._exit(0)
+        print(writer, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1]), flush=True)
+"""
+once_or_often = pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.slow)])
+
+
+def outcome_of(writers, lake, bars, closes, step, prepare):  # noqa: PLR0917 four are fixtures
+    """Let a writer be killed at a step; tell how it ended, and whether the lake holds what it held before."""
+    before, born = closes(lake), Queue()
+    prepare(born)
+    print(step, file=writers.stdin)
+    born.put(int(writers.stdout.readline()))
+    ended = int(writers.stdout.readline())
+    after = closes(lake)
+    assert after in (before, before | {SECOND: [step]})
+    lake.publish("bars", BTC, {THIRD: bars(THIRD, step)})
+    assert closes(lake) == after | {THIRD: [step]}
+    return ended, after == before
+
+
+@once_or_often
 @pytest.mark.parametrize("place", ["directory"], indirect=True)
-def test_killed_writer_leaves_old_or_new(tmp_path, place, lake, bars, closes):
+def test_killed_writer_leaves_old_or_new(tmp_path, place, lake, bars, closes, rounds):  # noqa: PLR0917 fixtures
     """A writer killed at any step of a publish leaves one whole version, and the next publish works."""
-    script = """
-        lake, left = opened(), int(sys.argv[1])
-        def guarded(call):
-            def wrapper(*arguments, **options):
-                global left
-                left -= 1
-                if left < 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return call(*arguments, **options)
-            return wrapper
-        for name in ("fsync", "link", "unlink"):
-            setattr(os, name, guarded(getattr(os, name)))
-        lake.publish("bars", "KRW-BTC", rows(date(2026, 1, 2), 100 + left))
-    """
     lake.publish("bars", BTC, {FIRST: bars(FIRST, 1), SECOND: bars(SECOND, 0)})
-    outcomes = []
-    for step in range(20):
-        before = closes(lake)
-        writer = start(script, place, step)
-        assert writer.wait(60) in (0, -9), writer.stderr.read()
-        after = closes(lake)
-        assert after in (before, before | {SECOND: [100.0 + step]})
-        outcomes.append((writer.returncode, after == before))
-        lake.publish("bars", BTC, {THIRD: bars(THIRD, step)})
-        assert closes(lake) == after | {THIRD: [step]}
-        if writer.returncode == 0:
-            break
-    assert outcomes == [(-9, True)] * 6 + [(-9, False)] * 2 + [(0, False)]
+    with start(WRITERS, place, "fsync", "link", "unlink", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writers:
+        for turn in range(1, rounds + 1):
+            outcomes = [outcome_of(writers, lake, bars, closes, 100 * turn + step, lambda _: None) for step in range(9)]
+            assert outcomes == [(-9, True)] * 6 + [(-9, False)] * 2 + [(0, False)]
+        writers.stdin.close()
     leftovers = sorted(path.suffix for path in tmp_path.rglob("*") if path.suffix not in (".json", ".parquet", ""))
-    assert leftovers == [".unfinished"] * 6
+    assert leftovers == [".unfinished"] * 6 * rounds
 
 
+@once_or_often
 @pytest.mark.parametrize(("fate", "old", "new"), [("drop", 6, 3), ("lost", 5, 4)])
-def test_writer_killed_at_any_request_leaves_old_or_new(s3, network, bars, closes, fate, old, new):  # noqa: PLR0917 - three are pytest's
+def test_writer_killed_at_any_request_leaves_old_or_new(s3, network, bars, closes, fate, old, new, rounds):  # noqa: PLR0917 fixtures
     """Killed as a request leaves, or before its answer comes, a writer leaves one whole version in a bucket, too."""
-    script = """
-        for price in sys.stdin:  # polars takes a second to import, so every writer is a fork of this process
-            writer = os.fork()
-            if not writer:
-                opened().publish("bars", "KRW-BTC", rows(date(2026, 1, 2), int(price)))
-                os._exit(0)
-            print(writer, flush=True)
-            print(os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1]), flush=True)
-    """
     lake = Lake.open(s3.url, S3(endpoint=s3.endpoint))
     lake.publish("bars", BTC, {FIRST: bars(FIRST, 1), SECOND: bars(SECOND, 0)})
-    place, outcomes = {"COINHTS_LAKE": s3.url, "COINHTS_S3__ENDPOINT": network.endpoint}, []
-    with start(script, place, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1) as writers:
-        for step in range(1, 20):
-            before, born = closes(lake), Queue()
+    place = {"COINHTS_LAKE": s3.url, "COINHTS_S3__ENDPOINT": network.endpoint}
+
+    def killed_at(step):
+        def prepare(born):
             network.fault = killing(born, step, fate)
-            print(step, file=writers.stdin)
-            born.put(int(writers.stdout.readline()))
-            outcome = int(writers.stdout.readline())
-            after = closes(lake)
-            assert after in (before, before | {SECOND: [step]})
-            outcomes.append((outcome, after == before))
-            lake.publish("bars", BTC, {THIRD: bars(THIRD, step)})
-            assert closes(lake) == after | {THIRD: [step]}
-            if outcome == 0:
-                break
+
+        return prepare
+
+    with start(WRITERS, place, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writers:
+        for turn in range(1, rounds + 1):
+            outcomes = [
+                outcome_of(writers, lake, bars, closes, 100 * turn + step, killed_at(step))
+                for step in range(1, old + new + 2)
+            ]
+            assert outcomes == [(-9, True)] * old + [(-9, False)] * new + [(0, False)]
         writers.stdin.close()
-    assert outcomes == [(-9, True)] * old + [(-9, False)] * new + [(0, False)]
 
 
 def killing(born, step, fate):

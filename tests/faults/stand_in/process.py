@@ -4,6 +4,7 @@ What lives here: `StandIn`. What stays out: everything that happens inside the o
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 from urllib.request import Request, urlopen
+
+from coinhts_core.exchanges.upbit.meeting_place import meeting_place
 
 _ROOT = Path(__file__).parents[3]
 
@@ -35,8 +38,12 @@ class StandIn:
             text=True,
         )
         with process:
-            yield cls(int(process.stdout.readline()), log)
-            process.stdin.close()
+            stand_in = cls(int(process.stdout.readline()), log)
+            try:
+                yield stand_in
+            finally:
+                process.stdin.close()
+                shutil.rmtree(meeting_place(stand_in.url), ignore_errors=True)
 
     def set_up(self, *rules: dict, **wanted: object) -> None:
         """Begin anew; calls before this are forgotten."""

@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import polars as pl
 
-from coinhts_core.candles.resample import resample
 from coinhts_core.exchanges.sample import SampleExchange
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.rules import rules_on
+from tests.faults.stand_in.longer import longer_bars
 
 SAMPLE = SampleExchange()
 _LISTED = {listing.symbol: listing for listing in SAMPLE.markets()}
 KST = timedelta(hours=9)
 MOST_ROWS = 200
 _DAY = timedelta(days=1)
-_DAYS_PORTION = 420
+_PORTIONS = {Timeframe.D1: 49, Timeframe.W1: 420}
 
 
 @dataclass
@@ -110,9 +110,9 @@ class Truth:
         first = SAMPLE.first_day(symbol)
         is_minutes = timeframe.minutes < Timeframe.D1.minutes
         while last >= first:
-            since = last if is_minutes else last - timedelta(days=_DAYS_PORTION + last.weekday())
+            since = last if is_minutes else last - timedelta(days=_PORTIONS[timeframe] + last.weekday())
             bars = self._minutes(symbol, last) if is_minutes else self._days(symbol, since, last)
-            yield resample(bars, Timeframe.M1 if is_minutes else Timeframe.D1, timeframe)
+            yield bars if timeframe in {Timeframe.M1, Timeframe.D1} else longer_bars(bars, timeframe)
             last = since - _DAY
 
     def _end_of(self, symbol: Market) -> list[datetime]:
@@ -124,11 +124,13 @@ class Truth:
         return bars.filter(pl.col("opened_at") <= self.now) if day == self.now.date() else bars
 
     def _days(self, symbol: Market, first: date, last: date) -> pl.DataFrame:
+        days = (first + place * _DAY for place in range((last - first).days + 1))
         today = self.now.date()
-        whole = _sample_days(symbol, first, min(last, today - _DAY))
-        if last < today:
-            return whole
-        return pl.concat([whole, resample(self._minutes(symbol, today), Timeframe.M1, Timeframe.D1)])
+        bars = (
+            _sample_day(symbol, day) if day < today else longer_bars(self._minutes(symbol, day), Timeframe.D1)
+            for day in days
+        )
+        return pl.concat(bars)
 
     def _row(self, symbol: str, timeframe: Timeframe, bar: dict) -> dict:
         opened_at = bar["opened_at"]
@@ -155,6 +157,6 @@ def _sample_minutes(symbol: Market, day: date) -> pl.DataFrame:
     return SAMPLE.minutes(symbol, day)
 
 
-@lru_cache(maxsize=64)
-def _sample_days(symbol: Market, first: date, last: date) -> pl.DataFrame:
-    return SAMPLE.days(symbol, first, last)
+@cache
+def _sample_day(symbol: Market, day: date) -> pl.DataFrame:
+    return longer_bars(SAMPLE.minutes(symbol, day), Timeframe.D1)

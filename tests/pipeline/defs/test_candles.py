@@ -5,10 +5,12 @@ import polars as pl
 import pytest
 
 from coinhts_core.candles.collection import answers
+from coinhts_core.candles.quarantine import find_bad_bars
 from coinhts_core.errors import ExchangeUnavailableError
 from coinhts_core.exchanges.sample import SampleExchange
-from coinhts_core.markets import Market
+from coinhts_core.markets import Market, Timeframe
 from coinhts_core.settings import read_settings
+from coinhts_pipeline.backfill import plan_stale
 from coinhts_pipeline.definitions import defs
 from coinhts_pipeline.installation import open_installation
 
@@ -42,6 +44,33 @@ def down(monkeypatch):
 
     monkeypatch.setattr(SampleExchange, "minutes", answered)
     return places
+
+
+@pytest.fixture
+def spoilt(monkeypatch):
+    """Give a mapping from symbol and day to what is done to the minutes told of it."""
+    changes = {}
+    minutes = SampleExchange.minutes
+
+    def told(self, symbol, day):
+        return changes.get((symbol, str(day)), lambda rows: rows)(minutes(self, symbol, day))
+
+    monkeypatch.setattr(SampleExchange, "minutes", told)
+    return changes
+
+
+def failed(house, result):
+    """The checks of a run that failed, and what they name."""
+    checks = house.checks(result).values()
+    return {check.check_name: dict(check.metadata) for check in checks if not check.passed}
+
+
+def bars_at(*places, **columns):
+    """Bars with other values at some places."""
+    is_wrong = pl.int_range(pl.len()).is_in(places)
+    return lambda rows: rows.with_columns(
+        pl.when(is_wrong).then(value).otherwise(name).alias(name) for name, value in columns.items()
+    )
 
 
 def test_a_covered_day_is_asked_for_again_only_when_that_is_wanted(house):
@@ -132,8 +161,126 @@ def test_day_bars_and_minutes_that_differ_are_named(house, monkeypatch):
     result = house.run("KRW-BTC", job="collect_day_candles")
     check = house.checks(result)["day_bars_agree_with_minutes"]
     assert (result.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
-    (difference,) = check.metadata["differences"].value
-    assert difference.startswith("KRW-BTC 2026-01-02: high is ")
+    assert list(check.metadata) == ["2026-01-02 KRW-BTC"]
+    assert check.metadata["2026-01-02 KRW-BTC"].value.startswith("high is ")
+
+
+def test_a_day_with_bad_bars_is_made_without_them_until_they_are_told_better(house, spoilt):
+    """Each broken rule is a check of its own that names the bars; materialised again, the day is asked for again."""
+    key, day = "2026-04-01|KRW-BTC", date(2026, 4, 1)
+    spoilt[BTC, str(day)] = bars_at(3, high=0.5, close=float("inf"))
+    moment = SampleExchange.minutes(SampleExchange(), BTC, day)["opened_at"][3]
+    result = house.run(key, "2026-04-02|KRW-BTC", only=[MINUTE])
+    assert result.success
+    named = failed(house, result)
+    assert list(named) == ["days_are_complete", "values_are_finite"]
+    assert list(named["days_are_complete"]) == [f"{day} KRW-BTC"]
+    assert list(named["values_are_finite"]) == [f"{moment:%Y-%m-%d %H:%M} KRW-BTC"]
+    assert '"close": "inf"' in named["values_are_finite"][f"{moment:%Y-%m-%d %H:%M} KRW-BTC"].value
+    half = versions(house)[key]
+    assert not house.rooms.lake.read(MINUTE, BTC, day, day)["opened_at"].is_in([moment]).any()
+    first = asked(house, BTC, day)
+    spoilt.clear()
+    assert failed(house, house.run(key, "2026-04-02|KRW-BTC", only=[MINUTE])) == {}
+    assert asked(house, BTC, day) > first
+    assert versions(house)[key] != half
+    assert house.rooms.lake.read(MINUTE, BTC, day, day)["opened_at"].is_in([moment]).any()
+
+
+def test_bars_of_before_are_still_named_when_the_venue_is_down(house, spoilt, down):
+    """The day is as bad as it was; the check of its rule says so."""
+    key = "2026-04-05|KRW-BTC"
+    spoilt[BTC, "2026-04-05"] = bars_at(9, low=-1.0)
+    assert "prices_are_positive" in failed(house, house.run(key, only=[MINUTE]))
+    spoilt.clear()
+    down.add((BTC, "2026-04-05"))
+    named = failed(house, house.run(key, only=[MINUTE]))
+    assert "maintenance" in named["days_are_complete"]["2026-04-05 KRW-BTC"].value
+    assert "prices_are_positive" in named
+
+
+def test_half_an_answer_leaves_a_whole_day_alone_and_the_check_says_so(house, spoilt):
+    """Asked once more, the venue tells a bad bar: the stored day keeps its version, and is recorded with it."""
+    key = "2026-04-10|KRW-BTC"
+    assert failed(house, house.run(key, only=[MINUTE])) == {}
+    version = versions(house)[key]
+    spoilt[BTC, "2026-04-10"] = bars_at(5, volume=-1.0)
+    result = house.run(key, only=[MINUTE], config=REFRESH)
+    assert list(failed(house, result)) == ["volumes_are_not_negative"]
+    assert versions(house)[key] == version
+    assert len([event for event in house.events(MINUTE) if event.partition == key]) == 2
+    spoilt.clear()
+    assert failed(house, house.run(key, only=[MINUTE])) == {}
+
+
+def test_an_answer_that_is_no_candles_fails_its_check_and_another_order_warns(house, spoilt):
+    """The one day is refused, the other is stored as if it had come in order."""
+    spoilt[BTC, "2026-04-15"] = lambda rows: rows.drop("volume")
+    spoilt[BTC, "2026-04-16"] = pl.DataFrame.reverse
+    result = house.run("2026-04-15|KRW-BTC", "2026-04-17|KRW-BTC", only=[MINUTE])
+    named = failed(house, result)
+    assert list(named) == ["days_are_complete", "bars_have_their_columns", "bars_are_in_order"]
+    assert "volume is missing" in named["bars_have_their_columns"]["2026-04-15 KRW-BTC"].value
+    assert list(named["bars_are_in_order"]) == ["2026-04-16 KRW-BTC"]
+    assert house.checks(result)["bars_are_in_order"].severity == dg.AssetCheckSeverity.WARN
+    assert house.rooms.lake.read(MINUTE, BTC, *[date(2026, 4, 16)] * 2)["opened_at"].is_sorted()
+
+
+def test_bars_are_fresh_while_the_newest_is_of_the_day_before(house, down):
+    """A day without an answer is not yet stale; two in a row are, and the symbol is named with its newest bar."""
+    down |= {(ETH, "2026-04-21"), (ETH, "2026-04-22")}
+    assert "bars_are_fresh" not in failed(house, house.run("2026-04-20|KRW-ETH", "2026-04-21|KRW-ETH", only=[MINUTE]))
+    result = house.run("2026-04-20|KRW-BTC", "2026-04-22|KRW-ETH", only=[MINUTE])
+    named = failed(house, result)["bars_are_fresh"]
+    assert {symbol: reason.value for symbol, reason in named.items()} == {
+        "KRW-ETH": "the newest bar up to 2026-04-22 is of 2026-04-20"
+    }
+    assert house.checks(result)["bars_are_fresh"].severity == dg.AssetCheckSeverity.WARN
+
+
+def test_a_revised_day_warns_and_makes_what_stands_on_it_stale(open_house, spoilt):
+    """Its new rows have a new version; the backtests of that and of later days are to be folded again."""
+    with open_house(symbols="KRW-XRP") as house:
+        days = [f"2026-01-0{day}|KRW-XRP" for day in (1, 2, 3)]
+        assert house.run(days[0], days[-1]).success
+        symbols = house.rooms.active
+        assert plan_stale(house.installation, symbols).blocks == []
+        before = versions(house)
+        spoilt[XRP, "2026-01-02"] = bars_at(3, volume=77.0)
+        result = house.run(days[0], days[-1], only=[MINUTE], config=REFRESH)
+        named = failed(house, result)
+        assert list(named) == ["days_were_not_revised"]
+        assert list(named["days_were_not_revised"]) == ["2026-01-02 KRW-XRP"]
+        assert named["days_were_not_revised"]["2026-01-02 KRW-XRP"].value.startswith("1 bar differs")
+        assert [key for key, version in versions(house).items() if version != before[key]] == [days[1]]
+        (block,) = plan_stale(house.installation, symbols).blocks
+        assert (block.first, block.last) == (date(2026, 1, 2), date(2026, 1, 3))
+        assert failed(house, house.run(days[0], days[-1], only=[MINUTE], config=REFRESH)) == {}
+
+
+def test_one_bad_day_bar_refuses_no_symbol(open_house, monkeypatch):
+    """It goes to quarantine, the check names it, the others are stored; told better, it comes and nothing is named."""
+    days = SampleExchange.days
+    with open_house(symbols="KRW-BTC,KRW-ETH") as house:
+        worse = bars_at(40, high=0.0)
+        monkeypatch.setattr(SampleExchange, "days", lambda *asked: worse(days(*asked)))
+        result = house.run("KRW-BTC", "KRW-ETH", job="collect_day_candles")
+        lost = SampleExchange().first_day(BTC) + timedelta(days=40)
+        named = failed(house, result)["day_bars_keep_every_rule"]
+        assert list(named) == [f"{lost} 00:00 KRW-BTC", f"{lost} 00:00 KRW-ETH"]
+        assert named[f"{lost} 00:00 KRW-BTC"].value.startswith("prices_are_positive: {")
+        assert lost not in house.rooms.lake.heads("candles/day", BTC)
+        assert list(find_bad_bars(house.rooms.ledger, BTC, Timeframe.D1, date.min, date.max)) == [lost]
+
+        monkeypatch.setattr(SampleExchange, "days", lambda *asked: days(*asked).with_columns(high=-pl.col("high")))
+        named = failed(house, house.run("KRW-BTC", job="collect_day_candles"))
+        assert "bars are bad: " in named["day_bars_are_fresh"]["KRW-BTC"].value
+        assert len(house.rooms.lake.heads("candles/day", BTC)) > 400
+
+        monkeypatch.setattr(SampleExchange, "days", days)
+        assert failed(house, house.run("KRW-BTC", job="collect_day_candles")) == {}
+        assert lost in house.rooms.lake.heads("candles/day", BTC)
+        assert find_bad_bars(house.rooms.ledger, BTC, Timeframe.D1, date.min, date.max) == {}
 
 
 def test_the_schedules_ask_for_the_list_and_for_active_symbols(open_house, monkeypatch):

@@ -60,8 +60,10 @@ def test_no_block_is_longer_than_a_day(breaker, tmp_path):
 def test_a_damaged_file_blocks_nothing(breaker, tmp_path, content):
     """Nor does one of a clock that was ahead; the venue will say it again."""
     breaker.open_for(timedelta(hours=1))
+    assert timedelta(minutes=59) < breaker.open_until() - now() < timedelta(minutes=61)
     (tmp_path / "upbit" / "blocked-until").write_text(content)
     breaker.refuse_while_open()
+    assert breaker.open_until() is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from coinhts_core.errors import ExchangeUnavailableError, HomeUnusableError
+from coinhts_core.errors import CallsUncountedError, ExchangeUnavailableError
 from coinhts_core.exchanges.upbit.breaker import block_stated_in
 from coinhts_core.exchanges.upbit.calls import Calls, Pace
 from coinhts_core.exchanges.upbit.http import Bounds, Http
@@ -162,6 +162,6 @@ def test_an_unknown_market_is_told_apart(calls_with):
 def test_a_folder_that_cannot_be_written_is_named(stand_in, tmp_path):
     """Without it the calls of this machine cannot be counted, so none is made."""
     (tmp_path / "file").touch()
-    with pytest.raises(HomeUnusableError, match="file/upbit cannot be used"):
+    with pytest.raises(CallsUncountedError, match=r"cannot be counted in .*file/upbit \(Not a directory\)"):
         Calls(stand_in.url, tmp_path / "file" / "upbit", QUICK).get(*DAYS)
     assert stand_in.calls() == []

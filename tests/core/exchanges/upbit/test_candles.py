@@ -97,6 +97,49 @@ def test_a_market_that_left_has_a_last_day(upbit, stand_in):
     assert (later.last_day(STMX), later.last_day(Market("KRW-XRP"))) == (None, date(2026, 2, 14))
 
 
+@pytest.mark.parametrize(
+    "forgotten",
+    [{"kind": "status", "status": 404, "body": '{"error": {"name": 404}}'}, {"kind": "body", "body": "[]"}],
+)
+def test_a_market_that_left_without_its_candles_is_unknown(upbit, stand_in, forgotten):
+    """Whether they answer with nothing or with a 404; while the list is silent, nothing is concluded."""
+    stand_in.set_up({"route": CANDLE, "faults": [forgotten]}, limits={"per_second": 1_000})
+    with pytest.raises(UnknownMarketError, match="market KRW-STMX is not listed on upbit"):
+        upbit.last_day(STMX)
+    assert upbit.last_day(BTC) is None
+    stand_in.set_up({"route": "/v1/market", "faults": [{"kind": "status", "status": 503}]})
+    fresh = UpbitExchange(stand_in.url, Path(upbit._calls._folder), QUICK)
+    with pytest.raises(ExchangeUnavailableError):
+        fresh.last_day(STMX)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "day", "announced"), [(BTC, DAY, 8), (SC, DAY, 8), (SC, FIRST, 10), (SC, FIRST + timedelta(days=7), 8)]
+)
+def test_a_day_takes_no_more_calls_than_announced(upbit, stand_in, symbol, day, announced):
+    """In a coin's first week, too, where the end of its history is confirmed; a day without quiet takes them all."""
+    assert upbit.calls_for(TRUTH.first_day(symbol), [day]) == announced
+    upbit.minutes(symbol, day)
+    assert announced / 2 <= len(stand_in.calls("candle")) <= announced
+    assert symbol != BTC or len(stand_in.calls("candle")) == announced
+
+
+def test_a_coin_that_began_late_in_a_day_takes_the_most_calls(upbit, stand_in):
+    """Seven full pages, one that is not, and two that confirm it."""
+    first = datetime(2026, 1, 4, 23, 0, tzinfo=UTC)
+    row = {**ROW, "market": "KRW-BTC", "opening_price": 1, "high_price": 1, "low_price": 1, "trade_price": 1}
+    moments = [first + timedelta(minutes=n) for n in range(60 + 1_440)]
+    rows = [row | {"candle_date_time_utc": f"{at:%Y-%m-%dT%H:%M:%S}"} for at in reversed(moments)]
+    pages = [json.dumps(rows[at : at + 200]) for at in (*range(0, 1_500, 200), 1_400, 1_500)]
+    rules = [
+        {"route": CANDLE, "calls": [call], "faults": [{"kind": "body", "body": page}]}
+        for call, page in enumerate(pages, start=1)
+    ]
+    stand_in.set_up(*rules, limits={"per_second": 1_000})
+    assert upbit.minutes(BTC, DAY).height == 1_440
+    assert len(stand_in.calls("candle")) == len(pages) == upbit.calls_for(first.date(), [DAY])
+
+
 def test_an_unknown_market_is_refused_with_the_nearest(upbit):
     """The venue's 404 becomes a sentence a person can act on."""
     with pytest.raises(UnknownMarketError, match=r"market KRW-BTCC is not listed on upbit; did you mean KRW-BTC\?"):
