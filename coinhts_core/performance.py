@@ -16,6 +16,7 @@ import polars as pl
 from coinhts_core.backtests.chain import BACKTESTS
 from coinhts_core.backtests.metrics import summary
 from coinhts_core.backtests.report import percent
+from coinhts_core.candles.bars import Bars
 from coinhts_core.candles.registry import Registered
 from coinhts_core.frames import Column, Schema
 from coinhts_core.lake.lake import Lake
@@ -34,6 +35,7 @@ _FIGURES = {
     "profit_factor": "won over lost, closed trades after fees",
     "buy_and_hold": "what holding the coin returned, its entry fee paid",
 }
+_READ = ("day", "equity_open_krw", "equity_close_krw", "equity_optimistic_krw", "fills", "held")
 PERFORMANCE = Schema(
     "performance",
     1,
@@ -61,6 +63,7 @@ class Standing:
     lagging: tuple[date, ...]
     head: str
     prices: Mapping[date, tuple[float, float]]
+    bars: Bars
 
     def equity(self, first: date, last: date) -> list[float]:
         """Equity at the beginning of `first` and at the end of each day to `last`."""
@@ -109,7 +112,7 @@ def standing(lake: Lake, entry: Entry, registered: Registered) -> Standing:
     rows = _rows(lake, entry, registered, current)
     head = links[current[-1]] if current else ""
     lagging = tuple(day for day in listed if day not in set(current))
-    return Standing(entry.name, registered, tuple(current), rows, lagging, head, rehearsal.prices)
+    return Standing(entry.name, registered, tuple(current), rows, lagging, head, rehearsal.prices, rehearsal.bars)
 
 
 def table(standings: Iterable[Standing], fee_rate: float, window: tuple[date, date] | None = None) -> pl.DataFrame:
@@ -156,5 +159,4 @@ def _rows(lake: Lake, entry: Entry, registered: Registered, days: Sequence[date]
     """The stored rows of days that are known to be stored."""
     if not days:
         return BACKTESTS.empty().with_columns(day=pl.lit(None, dtype=pl.Date))
-    columns = ["day", "equity_open_krw", "equity_close_krw", "held"]
-    return lake.read(f"backtests/{entry.name}", registered.symbol, days[0], days[-1], columns)
+    return lake.read(f"backtests/{entry.name}", registered.symbol, days[0], days[-1], _READ)

@@ -19,6 +19,7 @@ import numpy as np
 from coinhts_core.backtests.chain import BACKTESTS, NOT_LISTED, WAITING, first_link, next_link, stored_day
 from coinhts_core.backtests.engine import Day, Floats, minutes_within
 from coinhts_core.backtests.fold import DayFold, State, fold_day
+from coinhts_core.candles.bars import Bars
 from coinhts_core.candles.registry import Registered
 from coinhts_core.frames import Schema
 from coinhts_core.lake.commits import DayEntry
@@ -84,6 +85,12 @@ class Rehearsal:
     def days(self) -> list[date]:
         """The days in an unbroken line from the anchor."""
         return self._sight.days
+
+    @property
+    def bars(self) -> Bars:
+        """The bars of those days."""
+        rows = list(self._sight.rows.values())
+        return self._sight.bars[rows[0].start : rows[-1].stop] if rows else self._sight.bars[:0]
 
     @cached_property
     def prices(self) -> dict[date, tuple[float, float]]:

@@ -172,6 +172,10 @@ class Settings(_Section):
         return self.home / "strategies"
 
     @property
+    def reports_folder(self) -> Path:
+        return self.home / "reports"
+
+    @property
     def lineup_file(self) -> Path:
         return self.home / "strategies.toml"
 

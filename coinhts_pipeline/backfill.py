@@ -133,7 +133,7 @@ def behind(installation: Installation) -> str:
 
 
 def execute(runner: Runner, planned: Plan, progress: Progress | None = None) -> None:
-    """The runs of a plan, then how the strategies did; nothing at all when every day is current.
+    """The runs of a plan, then how the strategies did, unless that is known and every day was current.
 
     Strategies of days decide on the exchange's own day bars, which come first, by a job of their own.
     """
@@ -142,7 +142,7 @@ def execute(runner: Runner, planned: Plan, progress: Progress | None = None) -> 
         collect_day_bars(runner, rooms.active)
     for block in planned.blocks:
         runner.run(REHEARSE_DAYS, tags=block.tags, progress=progress)
-    if planned.blocks:
+    if planned.blocks or not rooms.lake.number_of_whole("leaderboard"):  # a run may have died before this one
         runner.run(PUBLISH_PERFORMANCE)
 
 

@@ -9,6 +9,7 @@ import sys
 import click
 
 from coinhts_core.errors import CoinhtsError
+from coinhts_pipeline.backtest_commands import backtest
 from coinhts_pipeline.commands import command, document, opened, scope, told
 from coinhts_pipeline.data_commands import data
 from coinhts_pipeline.lake_commands import lake
@@ -129,6 +130,7 @@ def doctor(*, as_json: bool) -> None:
             raise CheckFailedError(check=finding.check, reason=finding.found)
 
 
+cli.add_command(backtest)
 cli.add_command(data)
 cli.add_command(lake)
 cli.add_command(market)

@@ -39,11 +39,11 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """For people, beside a document on stdout."""
-    _NOTES.print(_plain(text), style="dim")
+    _NOTES.print(plain(text), style="dim")
 
 
 def complain(sentence: str) -> None:
-    _NOTES.print(f"[red]error:[/red] {_plain(sentence)}", soft_wrap=True)
+    _NOTES.print(f"[red]error:[/red] {plain(sentence)}", soft_wrap=True)
 
 
 def moment(at: datetime) -> str:
@@ -64,16 +64,19 @@ def progress(title: str, total: int) -> Iterator[Any]:
     )
     with bar:
         task = bar.add_task(title, total=total)
-        yield lambda step: bar.update(task, advance=1, description=_plain(f"{title}: {step}"))
+        yield lambda step: bar.update(task, advance=1, description=plain(f"{title}: {step}"))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: int | None = None) -> None:
     """The first `words` columns hold words and stand to the left, the others numbers; all words when not said."""
     shown = Table(header_style="bold", box=None, pad_edge=False, show_header=any(columns))
     for place, column in enumerate(columns):
-        shown.add_column(column, justify="left" if words is None or place < words else "right", no_wrap=place == 0)
+        is_number = words is not None and place >= words
+        shown.add_column(
+            column, justify="right" if is_number else "left", no_wrap=is_number or (place == 0 and not words)
+        )
     for row in rows:
-        shown.add_row(*map(_plain, row))
+        shown.add_row(*map(plain, row))
     _WORDS.print(shown)
 
 
@@ -147,12 +150,12 @@ def curve(name: str, values: Sequence[float]) -> None:
     lines = text_curve(values)
     if not lines:
         return
-    say(f"[bold]{_plain(name)}[/bold]  {percent(values[-1] / values[0] - 1)}")
+    say(f"[bold]{plain(name)}[/bold]  {percent(values[-1] / values[0] - 1)}")
     low, high = min(values), max(values)
     for place, line in enumerate(lines):
         label = f"{high:,.0f}" if place == 0 else f"{low:,.0f}" if place == len(lines) - 1 else ""
         say(f"{label:>14} [cyan]{line}[/cyan]")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     return text.replace("[", "\\[")

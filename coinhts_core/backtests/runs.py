@@ -24,7 +24,7 @@ import polars as pl
 
 from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.courses import Coin, epochs, lead
-from coinhts_core.backtests.handed import read_candles
+from coinhts_core.backtests.handed import Handed, read_candles
 from coinhts_core.backtests.outcome import Fills, Outcome, times
 from coinhts_core.backtests.study import Study, study
 from coinhts_core.candles.bars import Bars
@@ -92,9 +92,13 @@ class Result:
         """Equal for equal candles, strategy, code, account and rules."""
         bars: list[Fact] = [[of.symbol, _identity(of.bars)] for of in self.symbols]
         rules: list[Fact] = [book.as_facts() for *_, book in epochs([of.bars for of in self.symbols])]
-        code = code_version(Path(getfile(type(self.strategy))), core_file("backtests", "runs.py"))
         knobs = self.strategy.parameters(), self.account.facts()
-        return digest("result 1", self.mode, self.strategy_name, self.timeframe, bars, *knobs, rules, code)
+        return digest("result 1", self.mode, self.strategy_name, self.timeframe, bars, *knobs, rules, self.code)
+
+    @cached_property
+    def code(self) -> str:
+        """Of the strategy, and of all that its figures stand on."""
+        return code_version(Path(getfile(type(self.strategy))), core_file("backtests", "runs.py"))
 
     @property
     def strategy_name(self) -> str:
@@ -136,9 +140,14 @@ def run(
     *,
     mode: Mode = "account",
     timeframe: Timeframe | str | None = None,
+    days: "Mapping[str, Candles] | None" = None,
     first_day: date | None = None,
 ) -> Result:
-    """Rehearse a strategy over candles. Bars before `first_day`, if that is given, only let its windows fill."""
+    """Rehearse a strategy over candles.
+
+    `days` holds coins' own day bars, of which timeframes of a day and longer are made; without them the candles make
+    them. Bars before `first_day`, if that is given, only let windows fill.
+    """
     if mode not in get_args(Mode):
         raise RefusedError(reason=f"{mode!r} is not a mode; choose account or study")
     account = account or Account()
@@ -146,7 +155,8 @@ def run(
     named = candles if isinstance(candles, Mapping) else {_ONE_COIN: candles}
     if not named:
         raise RefusedError(reason="there are no candles; hand over one coin's, or a mapping of several")
-    coins = [_coin(symbol, of, strategy, wanted, first_day) for symbol, of in named.items()]
+    sources = {symbol: _Source(of, (days or {}).get(symbol), wanted) for symbol, of in named.items()}
+    coins = [_coin(symbol, of, strategy, wanted, first_day) for symbol, of in sources.items()]
     outcome = lead(coins, strategy, account)
     held = account.limits(strategy.hold_bars).hold_bars or 1
     symbols = tuple(
@@ -161,13 +171,23 @@ def _asked_by(strategy: Strategy) -> Timeframe | None:
     return strategy.timeframe if "timeframe" in strategy.model_fields_set or strategy.looks_at else None
 
 
-def _coin(
-    symbol: str, candles: "Candles", strategy: Strategy, wanted: Timeframe | None, first_day: date | None
-) -> Coin:
-    handed = read_candles(candles, wanted)
-    joined = handed.resampled(wanted) if wanted else handed
-    bars = replace(joined.bars, longer={of: handed.resampled(of).bars for of in strategy.looks_at})
-    minutes = None if joined is handed else handed.bars
+class _Source:
+    """What is handed over of a coin: candles, and its own day bars where they are known."""
+
+    def __init__(self, candles: "Candles", days: "Candles | None", wanted: Timeframe | None) -> None:
+        self.candles = read_candles(candles, wanted)
+        self._days = None if days is None else read_candles(days, Timeframe.D1)
+
+    def bars_of(self, timeframe: Timeframe | None) -> Handed:
+        if timeframe is None:
+            return self.candles
+        return (self._days if self._days and timeframe.is_of_days else self.candles).resampled(timeframe)
+
+
+def _coin(symbol: str, of: _Source, strategy: Strategy, wanted: Timeframe | None, first_day: date | None) -> Coin:
+    joined = of.bars_of(wanted)
+    bars = replace(joined.bars, longer={timeframe: of.bars_of(timeframe).bars for timeframe in strategy.looks_at})
+    minutes = None if joined is of.candles else of.candles.bars
     first = bars.rows_of(first_day).start if first_day else 0
     return Coin(symbol, str(joined.timeframe or joined.length), bars, decide_all(strategy, bars), minutes, first)
 

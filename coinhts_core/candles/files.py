@@ -68,10 +68,13 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(file for file in found if file in wanted or _is_table(file)))
 
 
-def read_file(file: Path, said: Said) -> FileBars:
-    """Every row of the file as `number`, `is_ragged`, `opened_at` and amounts, or a refusal that says what to do."""
+def read_file(file: Path, said: Said, *, of_any_length: bool = False) -> FileBars:
+    """Every row of the file as `number`, `is_ragged`, `opened_at` and amounts, or a refusal that says what to do.
+
+    Bars of any length are for looking at; minutes and days are what the lake keeps.
+    """
     try:
-        return _read(file, said)
+        return _read(file, said, of_any_length=of_any_length)
     except BadFileError:
         raise
     except RefusedError as error:
@@ -89,7 +92,22 @@ class _Reading:
     symbol: Market | None
 
 
-def _read(file: Path, said: Said) -> FileBars:
+def candles_in(file: Path, said: Said) -> dict[Market, pl.DataFrame]:
+    """The bars of each symbol, of any length, in order; or a refusal that names the line."""
+    bars = read_file(file, said, of_any_length=True)
+    for reason in bars.doubts.values():
+        raise BadFileError(file=file.name, reason=reason)
+    found = {}
+    for symbol in bars.symbols:
+        rows = pl.concat([rows for month in bars.months_of(symbol) for rows in bars.months[symbol, month]])
+        lacking = rows.filter(pl.col("is_ragged") | pl.any_horizontal(pl.col(*AMOUNTS).is_null()))["number"]
+        if len(lacking):
+            raise BadFileError(file=file.name, reason=f"{bars.counted_in} {lacking.min()!s}: a number cannot be read")
+        found[symbol] = rows.select("opened_at", *AMOUNTS).sort("opened_at")
+    return found
+
+
+def _read(file: Path, said: Said, *, of_any_length: bool) -> FileBars:
     table = open_table(file)
     first = next((piece for piece in table.pieces if piece.height), None)
     if first is None:
@@ -102,7 +120,8 @@ def _read(file: Path, said: Said) -> FileBars:
         said.zone,
         is_coin_hts=_is_in_a_tree_of_coin_hts(file),
     )
-    timeframe = _agreed(said.timeframe, named, finest_gap(stamps.read(first["opened_at"])))
+    found = finest_gap(stamps.read(first["opened_at"]))
+    timeframe = _agreed(said.timeframe, named, found) if not of_any_length else said.timeframe or named or Timeframe.M1
     reading = _Reading(stamps, _notation_of(first, table), _only_symbol(file, table, said))
     has_turnover = "turnover_krw" in table.columns
     told = stamps.told if has_turnover else f"{stamps.told}; turnover is volume x close"

@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from coinhts_core.backtests.report import as_image, svg_curves
+from coinhts_core.backtests.tearsheet.page import tearsheet
 from coinhts_core.clock import now
 from coinhts_core.days import last_complete_day
 from coinhts_core.hashes import digest
@@ -18,6 +19,7 @@ from coinhts_core.lineup import Entry
 from coinhts_core.performance import PERFORMANCE, Standing, common_window, in_words, standing, table
 from coinhts_core.rules import rules_on
 from coinhts_core.settings import Settings
+from coinhts_core.standing_sheets import sheet_of
 from coinhts_pipeline.io_managers.blocks import Whole
 from coinhts_pipeline.io_managers.lake import column_schema, markdown
 from coinhts_pipeline.resources import House, Rooms
@@ -61,7 +63,8 @@ def _performance(entry: Entry) -> dg.AssetsDefinition:
     def performance(house: House) -> Results:
         replaces = house.rooms.lake.number_of_whole(f"performance/{entry.name}")
         standings = _standings(house.rooms, [entry])
-        yield _published(table(standings, _fee_rate(entry)), standings, replaces, f"{entry.name}: equity by coin")
+        rows, pages = table(standings, _fee_rate(entry)), _pages(house.rooms, entry, standings)
+        yield _published(rows, standings, replaces, f"{entry.name}: equity by coin", pages)
         lagging = [f"{day} {of.registered.symbol}" for of in standings for day in of.lagging]
         yield dg.AssetCheckResult(
             check_name="no_symbol_lags_behind",
@@ -120,16 +123,35 @@ def _standings(rooms: Rooms, entries: Iterable[Entry]) -> list[Standing]:
     return [standing(rooms.lake, entry, of) for entry in entries for of in rooms.active]
 
 
-def _published(rows: pl.DataFrame, standings: list[Standing], replaces: int, title: str) -> dg.Output[Whole]:
+def _pages(rooms: Rooms, entry: Entry, standings: list[Standing]) -> dict[str, dg.PathMetadataValue]:
+    """A tearsheet a coin, in COINHTS_HOME/reports."""
+    shown, pages = [of for of in standings if of.days], {}
+    for of in shown:
+        symbol = of.registered.symbol
+        page = rooms.settings.reports_folder / "performance" / entry.name / f"{symbol}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        draft = page.with_suffix(".draft")
+        draft.write_text(tearsheet(sheet_of(entry, of, shown, _fee_rate(entry))), encoding="utf-8")
+        draft.replace(page)
+        pages[f"tearsheet {symbol}"] = dg.MetadataValue.path(str(page))
+    return pages
+
+
+def _published(
+    rows: pl.DataFrame,
+    standings: list[Standing],
+    replaces: int,
+    title: str,
+    pages: Mapping[str, dg.PathMetadataValue] | None = None,
+) -> dg.Output[Whole]:
     shown = [of for of in standings if of.days]
     curves = {f"{of.strategy} {of.registered.symbol}": of.equity(of.days[0], of.days[-1]) for of in shown}
     days = min((str(of.days[0]) for of in shown), default=""), max((str(of.days[-1]) for of in shown), default="")
+    drawn = as_image(svg_curves(curves, title, days), title) if curves else "nothing yet"
     return dg.Output(
         Whole(DayRows.of(PERFORMANCE, rows), replaces, preview=markdown(in_words(rows))),
         data_version=dg.DataVersion(digest(*(f"{of.strategy} {of.registered.symbol} {of.head}" for of in standings))),
-        metadata={
-            "equity": dg.MetadataValue.md(as_image(svg_curves(curves, title, days), title) if curves else "nothing yet")
-        },
+        metadata={"equity": dg.MetadataValue.md(drawn), **(pages or {})},
     )
 
 

@@ -11,7 +11,6 @@ from coinhts_core.candles.frame import MINUTES
 from coinhts_core.lake.commits import DayEntry
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
-from coinhts_core.markets import Timeframe
 from coinhts_core.rules import rules_on
 from coinhts_core.signals import SIGNALS
 from coinhts_core.strategies import load, source_file, strategy_names

@@ -62,14 +62,15 @@ def test_a_resistance_is_that_of_its_window(rows, window, first):
         assert np.array_equal(ours[window:], theirs[first + window :], equal_nan=True)
 
 
-@pytest.mark.parametrize(("bottom", "top"), [(100.0, 107.3), (0.0007, 0.00073), (1 / 3, 2 / 3), (1e8, 1.5e8)])
+@pytest.mark.parametrize(("bottom", "top"), [(0.3, 0.9), (1.1, 7.3), (0.0007, 0.00073), (1e8, 1.5e8)])
 def test_an_edge_belongs_to_the_bin_above_it(bottom, top):
-    """Wherever rounding puts it; the top to the last one."""
+    """Wherever rounding puts it; the top to the last one, and what is just below an edge to the bin below."""
     edges = [*(bottom + np.arange(20) * ((top - bottom) / 20)), top]
     for place, edge in enumerate(edges):
-        low, high = np.array([bottom, edge, 1.0]), np.array([top, edge, 1.0])
-        found = rolling_resistance(Ranges(low, low, high, np.array([1.0, 99.0, 1.0])), 2, 0.5, 20)
-        assert found.price[2] == edges[min(place, 19)]
+        for price, expected in ((edge, min(place, 19)), (np.nextafter(edge, 0.0), max(place - 1, 0))):
+            low, high = np.array([bottom, max(price, bottom), 1.0]), np.array([top, max(price, bottom), 1.0])
+            found = rolling_resistance(Ranges(low, low, high, np.array([1.0, 99.0, 1.0])), 2, 0.5, 20)
+            assert found.price[2] == edges[expected]
 
 
 def test_bodies_alone():

@@ -8,7 +8,7 @@ import pytest
 
 from coinhts_core.candles import files, tables
 from coinhts_core.candles.columns import AMOUNTS
-from coinhts_core.candles.files import Said, find_files, read_file
+from coinhts_core.candles.files import Said, candles_in, find_files, read_file
 from coinhts_core.candles.frame import CANDLES
 from coinhts_core.candles.stamps import Zone
 from coinhts_core.errors import BadFileError
@@ -256,3 +256,32 @@ def test_amounts_that_are_no_numbers_stay_empty(put):
     lines[3] = ",".join([lines[3].split(",")[0], "nan", "inf", "1e999", "-", "", "x"])
     rows = rows_of(read_file(put("KRW-BTC.csv", "\n".join(lines)), Said()), BTC)
     assert rows.null_count().row(0) == (0, *[1] * len(AMOUNTS))
+
+
+@pytest.mark.parametrize("minutes", [1, 7, 60, 240, 1_440])
+def test_bars_of_any_length_can_be_looked_at(tmp_path, minutes):
+    """For a backtest any will do; they come in order, whatever the file's."""
+    opened_at = pl.Series([MIDNIGHT + timedelta(minutes=minutes * place) for place in range(20)])
+    written = MINUTES.with_columns(opened_at=opened_at)
+    file = tmp_path / "KRW-BTC.csv"
+    file.write_text(text(written.sample(fraction=1.0, shuffle=True, seed=1), in_utc("%Y-%m-%dT%H:%M:%SZ")))
+    found = candles_in(file, Said())
+    assert list(found) == [BTC]
+    assert found[BTC].equals(written.select("opened_at", *AMOUNTS))
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("2024-01-01T00:20:00Z,1,1,1,x,1,1", "line 22: a number cannot be read"),
+        ("2024-01-01T00:20:00Z,1,1", "line 22: a number cannot be read"),
+        ("soon,1,1,1,1,1,1", "line 22: its time cannot be read"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(tmp_path, line, sentence):
+    """A backtest over all lines but one would be another one."""
+    file = tmp_path / "KRW-BTC.csv"
+    written = MINUTES.with_columns(opened_at=pl.Series([MIDNIGHT + timedelta(minutes=place) for place in range(20)]))
+    file.write_text(text(written, in_utc("%Y-%m-%dT%H:%M:%SZ")) + f"\n{line}\n")
+    with pytest.raises(BadFileError, match=sentence):
+        candles_in(file, Said())

@@ -30,6 +30,17 @@ def test_joined_candles_span_what_they_stand_for(make_sheet, tree):
     assert float(at) == pytest.approx(777 / 2_400 * WIDTH, abs=5)
 
 
+def test_what_fell_has_a_colour_of_its_own(make_sheet, tree):
+    """What closed where it opened did not fall."""
+    closes = pl.Series([11.0, 9.0, 10.0, 8.0])
+    of = make_sheet(days=1, trades=0)
+    candles = of.candles.head(4).with_columns(open=10.0, high=12.0, low=7.0, close=closes)
+    figure = tree(trades_on_candles(replace(of, candles=candles)))
+    rose, fell = (figure.find(f".//path[@class='candle {kind}']").get("d") for kind in ("up", "fall"))
+    assert [float(x) for x in re.findall(r"M([\d.]+) [\d.]+V", rose)] == [125.0, 625.0]
+    assert [float(x) for x in re.findall(r"M([\d.]+) [\d.]+V", fell)] == [375.0, 875.0]
+
+
 def test_entries_and_exits_stand_on_their_candles(make_sheet, tree):
     """At their prices: the second trade of two enters in the middle of the bars."""
     of = make_sheet(days=10, trades=2)

@@ -13,6 +13,9 @@ from coinhts_core.backtests.tearsheet.sheet import NO_CANDLES
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x00\ud800"
 SECTIONS = ["Headline", "Equity", "Returns by month", "Trades", "Costs", "All figures", "How it was made"]
+CHARTS = ["equity", "drawdown", "rolling-sharpe", "candles", "distribution"]
+TABLES = {"Month by month", "40 trades, amounts in KRW", "Closed trades: what they earned and what they cost"}
+TABLES |= {"Return", "Risk", "Trades", "Costs", "Parameters", "Account", "Data, code and engine"}
 # What can make a browser ask somebody for something.
 ASKING = {"src", "href", "srcset", "action", "formaction", "background", "poster", "data", "ping", "xlink:href"}
 
@@ -47,7 +50,8 @@ def test_a_page_has_its_parts_in_order(make_sheet, tree):
     assert all(image.get("role") == "img" and image.find("title").text for image in whole.iter("svg"))
     assert all(table.find("caption").text for table in whole.iter("table"))
     assert all(cell.get("scope") in {"row", "col"} for cell in whole.iter("th"))
-    assert len(list(whole.iter("svg"))) == 5
+    assert [figure.get("id") for figure in whole.iter("figure")] == CHARTS
+    assert {table.find("caption").text for table in whole.iter("table")} >= TABLES
     ids = [element.get("id") for element in whole.iter() if element.get("id")]
     assert len(ids) == len(set(ids))
     assert not Seen(page).open

@@ -37,6 +37,12 @@ def test_a_scale_holds_its_values(values):
     assert all(-1e-9 <= tick.place <= 1 + 1e-9 for tick in scale.amounts())
 
 
+def test_rounding_is_drawn_as_a_level_line():
+    """An account that stands still does not shake."""
+    scale = Scale.of(np.array([1e7, 1e7 + 1e-8]))
+    assert scale.high - scale.low > 1e5
+
+
 @given(st.floats(1e-9, 1e12))
 def test_a_step_is_round_and_large_enough(size):
     """One, two, two and a half or five of a power of ten."""

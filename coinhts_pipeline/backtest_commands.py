@@ -1,0 +1,166 @@
+"""coinhts backtest: a strategy over candles of the lake or of a file, its figures and its page.
+
+What lives here: the group's commands. What stays out: the work (`backtests`).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coinhts_pipeline.commands import command, document, opened, scope
+
+_SIZINGS = ["all_in", "fraction", "fixed", "volatility"]
+_ACCOUNT = (
+    click.option("--cash", type=float, help="KRW at the start."),
+    click.option("--fee-rate", type=float, help="A side; the rule book's when not given."),
+    click.option("--slippage-bps", type=float, help="Worse than the price asked for, in 0.01 %."),
+    click.option("--stop-loss", type=float, help="Fraction below the entry's price."),
+    click.option("--take-profit", type=float, help="Fraction above the entry's price."),
+    click.option("--trailing-stop", type=float, help="Fraction below the highest price since."),
+    click.option("--max-hold-bars", type=int, help="Leave after so many bars."),
+    click.option(
+        "--sizing", type=click.Choice(["all_in", "fraction", "fixed", "volatility"]), help="What an entry spends."
+    ),
+    click.option("--fraction", type=float, help="Of what the account is worth."),
+    click.option("--fixed-krw", type=float, help="KRW an entry."),
+    click.option("--target-volatility", type=float, help="A year's."),
+    click.option("--volatility-bars", type=int, help="Bars it is taken over."),
+    click.option("--no-rules", is_flag=True, help="Without ticks, minimum and volume steps."),
+)
+
+
+def _account(function: Any) -> Any:
+    for option in reversed(_ACCOUNT):
+        function = option(function)
+    return function
+
+
+@click.group()
+def backtest() -> None:
+    """A strategy over candles, once."""
+
+
+@backtest.command("run")
+@scope
+@click.option("--candles", type=click.Path(path_type=Path), help="A Parquet or CSV file instead of the lake.")
+@click.option("--symbol", help="Whose bars the file holds, where it does not say.")
+@click.option("--timezone", type=click.Choice(["UTC", "KST"], case_sensitive=False), help="Of times without a zone.")
+@click.option("--strategy", "name", required=True, help="A strategy, or a set of knobs of the lineup.")
+@click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="A knob; may be given several times.")
+@click.option("--params", help="Knobs as one JSON object.")
+@click.option("--timeframe", help="1m to 1w.")
+@click.option("--mode", type=click.Choice(["account", "study"]), default="account", show_default=True)
+@click.option("--full", "is_full", is_flag=True, help="With equity, a row a bar, in the document.")
+@_account
+@command
+def backtest_run(
+    *,
+    symbols: str | None,
+    timerange: str | None,
+    candles: Path | None,
+    symbol: str | None,
+    timezone: str | None,
+    name: str,
+    knobs: tuple[str, ...],
+    params: str | None,
+    timeframe: str | None,
+    mode: Any,
+    is_full: bool,
+    no_rules: bool,
+    as_json: bool,
+    **account: Any,
+) -> None:
+    """Rehearse a strategy over stored candles, or over a file (no database is started for that)."""
+    from coinhts_core.backtests.document import document_of
+    from coinhts_core.candles.files import Said
+    from coinhts_core.candles.stamps import Zone
+    from coinhts_core.errors import RefusedError
+    from coinhts_core.lineup import read_lineup
+    from coinhts_core.markets import Market, Timeframe
+    from coinhts_core.settings import read_settings, usable_home
+    from coinhts_core.strategies import load
+    from coinhts_pipeline.backtests import account_of, keep, run_on_file, run_on_lake
+    from coinhts_pipeline.result_screen import show
+
+    settings = read_settings()
+    entry = read_lineup(settings.strategies_folder, settings.lineup_file).get(name)
+    length = Timeframe.parse(timeframe) if timeframe else None
+    told = {**_told(params, knobs), **({"timeframe": str(length)} if length else {})}
+    if entry:
+        kind, own = entry.source.stem, entry.strategy.model_dump(exclude_unset=True)
+        strategy = load(kind, settings.strategies_folder, **{**own, **told})
+    else:
+        strategy = load(name, settings.strategies_folder, **told)
+    cost = {} if not no_rules else {"rules": None}
+    base = entry.account.model_dump(exclude_unset=True) if entry else {}
+    wanted = account_of({**base, **{knob: value for knob, value in account.items() if value is not None}, **cost})
+    if candles:
+        if symbols or timerange:
+            raise RefusedError(reason="a file is run over whole; --symbols and --timerange are for stored candles")
+        zone = Zone(timezone.upper()) if timezone else None
+        said = Said(Market.parse(symbol) if symbol else None, length, zone)
+        result = run_on_file(candles, said, strategy, wanted, mode=mode, timeframe=length)
+    else:
+        with opened(symbols, timerange) as (installation, chosen, days):
+            result = run_on_lake(installation.rooms.lake, chosen, days, strategy, wanted, mode=mode)
+    usable_home(settings)
+    of = keep(settings, result)
+    if as_json:
+        document(document_of(result, is_full=True) if is_full else of)
+    else:
+        show(of, result.outcome.daily.tolist())
+
+
+def _told(params: str | None, knobs: tuple[str, ...]) -> dict[str, Any]:
+    from coinhts_core.errors import RefusedError
+    from coinhts_core.lineup_file import read_value
+
+    try:
+        told = json.loads(params) if params else {}
+    except json.JSONDecodeError as error:
+        raise RefusedError(reason=f"--params is no JSON: {error}") from None
+    if not isinstance(told, dict):
+        raise RefusedError(reason='--params is no JSON object; write it like {"fast": 20}')
+    for text in knobs:
+        knob, sign, value = text.partition("=")
+        if not sign or not value:
+            raise RefusedError(reason=f"--set {text} is not like fast=20")
+        told[knob] = read_value(value)
+    return told
+
+
+@backtest.command("show")
+@click.argument("id")
+@command
+def backtest_show(*, id: str, as_json: bool) -> None:  # noqa: A002 - it is what the contract calls it
+    """A result that was kept, by its id or the first letters of it."""
+    from coinhts_core.settings import read_settings
+    from coinhts_pipeline.backtests import kept
+    from coinhts_pipeline.result_screen import show
+
+    of = kept(read_settings(), id)
+    if as_json:
+        document(of)
+    else:
+        show(of)
+
+
+@backtest.command("report")
+@click.argument("id")
+@click.option("--to", type=click.Path(path_type=Path), help="Copy the page to this file.")
+@command
+def backtest_report(*, id: str, to: Path | None, as_json: bool) -> None:  # noqa: A002 - it is what the contract calls it
+    """The page of a result: one file that needs nothing else."""
+    from coinhts_core.settings import read_settings
+    from coinhts_pipeline import screen
+    from coinhts_pipeline.backtests import page_of
+
+    page = page_of(read_settings(), id)
+    if to:
+        to.write_bytes(page.read_bytes())
+    if as_json:
+        document({"page": str(to or page)})
+    else:
+        screen.say(str(to or page))

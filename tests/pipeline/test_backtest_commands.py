@@ -1,0 +1,121 @@
+import json
+
+import polars as pl
+import pytest
+
+from tests.core.backtests.candles import candles, walk
+
+
+@pytest.fixture
+def file(monkeypatch, tmp_path):
+    """Give 300 hours in a file, and a home without a ledger."""
+    monkeypatch.setenv("COINHTS_HOME", str(tmp_path / "home"))
+    path = tmp_path / "KRW-BTC.csv"
+    candles(walk(300) * 100_000).write_csv(path)
+    return path
+
+
+def answered(answer, *arguments):
+    code, out, err = answer("backtest", *map(str, arguments), "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_a_file_is_rehearsed_shown_and_reported(file, answer, tmp_path):
+    """The same result in words and as a document, found again by its id, and its page copied."""
+    asked = ["run", "--candles", file, "--strategy", "sma_cross", "--set", "fast=3", "--set", "slow=8"]
+    told = answered(answer, *asked, "--stop-loss", "0.05", "--cash", "5000000")
+    assert told["params"] == {"timeframe": "1h", "fast": 3, "slow": 8}
+    assert (told["account"]["stop_loss"], told["account"]["cash"]) == (0.05, 5_000_000)
+    (of,) = told["symbols"]
+    assert (of["symbol"], of["candles"]) == ("KRW-BTC", 300)
+    assert len(of["trades"]) == of["metrics"]["trades"] > 0
+    assert "equity" not in of
+    assert answered(answer, "show", told["id"][:8]) == told
+    code, out, _ = answer("backtest", "show", told["id"][:8])
+    assert code == 0
+    assert "Total return" in out
+    page = tmp_path / "page.html"
+    assert answer("backtest", "report", told["id"][:8], "--to", str(page))[0] == 0
+    assert "<!DOCTYPE html>" in page.read_text()
+    assert not (tmp_path / "home" / "postgres").exists()
+
+
+def test_what_a_strategy_is_told_in_json_counts_as_well(file, answer):
+    """And the equity comes when it is asked for."""
+    asked = ["run", "--candles", file, "--strategy", "sma_cross", "--params", '{"fast": 3, "slow": 8}', "--full"]
+    told = answered(answer, *asked, "--timeframe", "4h", "--no-rules")
+    assert (told["timeframe"], told["params"]["fast"], told["account"]["rules"]) == ("4h", 3, None)
+    assert len(told["symbols"][0]["equity"]) == 75
+
+
+def test_a_study_shows_coin_hts_figures_and_its_account(file, answer):
+    """Both in words."""
+    code, out, _ = answer(
+        "backtest", "run", "--candles", str(file), "--strategy", "volume_zone_breakout", "--mode", "study"
+    )
+    assert code == 0
+    assert "coin_hts samples" in out
+    assert "Total return" in out
+
+
+def test_a_set_of_the_lineup_runs_as_it_is(file, answer):
+    """With its own knobs and account, which options override."""
+    answer("strategy", "set", "sma_fast", "--of", "sma_cross", "fast=3", "slow=8", "account.cash=1000000")
+    told = answered(answer, "run", "--candles", file, "--strategy", "sma_fast", "--set", "slow=9")
+    assert (told["strategy"], told["params"]["fast"], told["params"]["slow"]) == ("sma_cross", 3, 9)
+    assert told["account"]["cash"] == 1_000_000
+
+
+def test_stored_candles_are_rehearsed(house, answer):
+    """Symbols and days as everywhere."""
+    assert house.run("2026-01-03|KRW-BTC", "2026-01-06|KRW-BTC", only=["candles/minute"]).success
+    told = answered(
+        answer, "run", "--symbols", "btc/krw", "--timerange", "20260103-20260106", "--strategy", "volume_zone_breakout"
+    )
+    assert (told["timeframe"], told["symbols"][0]["candles"]) == ("1h", 96)
+    code, _, err = answer(
+        "backtest", "run", "--symbols", "KRW-ETH", "--timerange", "20260103-20260104", "--strategy", "sma_cross"
+    )
+    assert code == 1
+    assert "no candles/minute of KRW-ETH is stored from 2026-01-03 to 2026-01-04" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--strategy", "sma_corss"], "did you mean sma_cross?"),
+        (["--strategy", "sma_cross", "--set", "fast"], "--set fast is not like fast=20"),
+        (["--strategy", "sma_cross", "--set", "fast=0"], "sma_cross does not take fast=0"),
+        (["--strategy", "sma_cross", "--params", "{"], "--params is no JSON"),
+        (["--strategy", "sma_cross", "--params", "[1]"], "--params is no JSON object"),
+        (["--strategy", "sma_cross", "--timeframe", "15m"], "bars of 1h cannot make bars of 15m"),
+        (["--strategy", "sma_cross", "--timerange", "20260101-"], "a file is run over whole"),
+        (["--strategy", "sma_cross", "--cash", "nan"], "--cash: input should be"),
+    ],
+)
+def test_what_cannot_be_meant_is_answered_in_one_sentence(file, answer, arguments, sentence):
+    """Exit 1, and no result is kept."""
+    code, _, err = answer("backtest", "run", "--candles", str(file), *arguments)
+    assert code == 1
+    assert sentence in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda of: of[:0], "it has no rows"),
+        (lambda of: of.with_columns(close=pl.lit(None)), "line 2: a number cannot be read"),
+        (lambda of: of.with_columns(high=pl.lit(1.0)), "column high is below the low in row 1"),
+        (lambda of: pl.concat([of, of[-1:]]), "column opened_at is not after the bar before in row 301"),
+        (lambda of: of.drop("close"), "it has no column close"),
+    ],
+)
+def test_a_file_that_cannot_be_believed_is_refused(file, answer, change, sentence):
+    """With the line or the column, and the reason."""
+    frame = pl.read_csv(file, try_parse_dates=True)
+    change(frame).write_csv(file)
+    code, _, err = answer("backtest", "run", "--candles", str(file), "--strategy", "sma_cross")
+    assert code == 1
+    assert sentence in err
