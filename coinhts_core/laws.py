@@ -108,7 +108,7 @@ def _first_breach(name: str, law: Callable[[Strategy, Bars], _Shown], strategy: 
 
 
 def _decides(strategy: Strategy, bars: Bars) -> _Shown:
-    for end in sorted({0, 1, 2, strategy.ready_after + 1, strategy.warmup + 1, len(bars)}):
+    for end in sorted({1, strategy.warmup + 1, len(bars)}):
         decisions = signals.decide(strategy, bars[:end], 0, end)
         frame = signals.decisions_frame(strategy, bars[:end], 0, end, decisions)
         beyond = frame.with_row_index().filter(~pl.col("confidence").is_between(0.0, 1.0))

@@ -24,7 +24,7 @@ def data() -> None:
 @scope
 @command
 def data_status(*, symbols: str | None, timerange: str | None, as_json: bool) -> None:
-    """Days by state, days that were revised, and the bars stored, for each symbol."""
+    """Bars stored, days by state, and days that were told differently later, for each symbol."""
     from coinhts_core.candles.coverage import State
     from coinhts_pipeline import screen
     from coinhts_pipeline.data import inventories
@@ -43,11 +43,8 @@ def data_status(*, symbols: str | None, timerange: str | None, as_json: bool) ->
     if as_json:
         document({"first": days.first, "last": days.last, "symbols": rows})
     else:
-        screen.table(
-            ["symbol", "bars", *State, "revised"],
-            [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row.values()] for row in rows],
-            words=1,
-        )
+        shown = ["symbol", "bars", *(of for of in (*State, "revised") if any(row[of] for row in rows))]
+        screen.table(shown, [[row["symbol"], *(f"{row[of]:,}" for of in shown[1:])] for row in rows], words=1)
 
 
 @data.command("gaps")

@@ -14,6 +14,7 @@ import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from coinhts_core.ledger.books import find_positions
+from coinhts_core.lineup import read_lineup
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.cli import main
 from coinhts_pipeline.definitions import defs
@@ -21,6 +22,10 @@ from coinhts_pipeline.installation import PROJECT, Installation, open_installati
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _DAILY = ("candles/minute", "signals/sma_cross", "backtests/sma_cross", "positions/sma_cross")
+
+
+_RESTING = [name for name in read_lineup() if name != "sma_cross"]
+_ONE_STRATEGY = "".join(f"[{name}]\nenabled = false\n" for name in _RESTING)
 
 
 class House:
@@ -107,15 +112,17 @@ def _storage_template(postgres, tmp_path_factory) -> str:
 
 @pytest.fixture(scope="session")
 def open_house(postgres, _template, _storage_template, tmp_path_factory) -> Opener:
-    """Open a new home on the session's server, with databases of its own."""
+    """Open a new home on the session's server, with databases of its own; of what is shipped, sma_cross alone runs."""
 
     @contextmanager
-    def house_of_its_own(home: Path | None = None, **settings: str) -> Iterator[House]:
+    def house_of_its_own(home: Path | None = None, *, runs_all: bool = False, **settings: str) -> Iterator[House]:
         name = f"test_{token_hex(8)}"
         with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
             for database, template in ((name, _template), (f"{name}_dagster", _storage_template)):
                 connection.execute(f"CREATE DATABASE {database} TEMPLATE {template}".encode())
             place = home or tmp_path_factory.mktemp("home")
+            if not runs_all:
+                (place / "strategies.toml").write_text(_ONE_STRATEGY)
             with _environment(place, postgres.url(name), **settings), open_installation(read_settings()) as opened:
                 yield House(opened)
             for database in (name, f"{name}_dagster"):

@@ -236,7 +236,7 @@ def test_a_bug_is_one_sentence_too_and_a_trace_for_who_asks(house, answer, monke
     def broken(*_):
         _ = 1 / 0
 
-    monkeypatch.setattr("coinhts_core.strategies.load", broken)
+    monkeypatch.setattr("coinhts_core.lineup.read_lineup", broken)
     code, _, err = answer("strategy", "show", "sma_cross")
     assert code == 3
     assert err == "error: ZeroDivisionError: division by zero; run it again with --debug and report what it shows\n"

@@ -9,7 +9,8 @@ RANGE = ("--symbols", "KRW-BTC", "--timerange", "20260101-20260105")
 def test_people_read_tables(answer):
     """Without --json the same is told in words."""
     assert answer("data", "download", *RANGE)[0] == 0
-    assert "KRW-BTC" in answer("data", "status", *RANGE)[1]
+    status = answer("data", "status", *RANGE)[1]
+    assert [line.split() for line in status.splitlines()] == [["symbol", "bars", "traded"], ["KRW-BTC", "7,135", "5"]]
     assert "no hole" in answer("data", "gaps", "--quiet", "1440", *RANGE)[1]
     assert "nothing to mend" in answer("data", "repair", *RANGE)[1]
 

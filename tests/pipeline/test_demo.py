@@ -2,6 +2,7 @@ from datetime import timedelta
 
 from coinhts_core.clock import now
 from coinhts_core.days import last_complete_day
+from coinhts_core.lineup import read_lineup
 from coinhts_pipeline.backfill import Runner
 from coinhts_pipeline.definitions import defs
 from coinhts_pipeline.demo import demo_plan, run_demo
@@ -15,14 +16,13 @@ def outcome_of(house):
 def test_the_demo_does_everything_once_and_then_nothing(open_house):
     """Lists, day bars, the month, the figures; again, all is current and the outcome is the same."""
     yesterday = last_complete_day(now())
-    with open_house(symbols="KRW-BTC,KRW-ETH", start_date=str(yesterday - timedelta(days=3))) as house:
+    start = str(yesterday - timedelta(days=3))
+    with open_house(symbols="KRW-BTC,KRW-ETH", start_date=start, runs_all=True) as house:
         first = outcome_of(house)
         assert (first.runs, first.partitions, first.days.last) == (4, 8, yesterday)
-        assert {(row["strategy"], row["symbol"]) for row in first.figures} == {
-            ("sma_cross", "KRW-BTC"),
-            ("sma_cross", "KRW-ETH"),
-        }
-        assert first.curves.keys() == {"sma_cross KRW-BTC", "sma_cross KRW-ETH"}
+        everyone = {(name, symbol) for name in read_lineup() for symbol in ("KRW-BTC", "KRW-ETH")}
+        assert {(row["strategy"], row["symbol"]) for row in first.figures} == everyone
+        assert first.curves.keys() == {" ".join(of) for of in everyone}
         assert 8 * 1_300 < first.candles <= 8 * 1_440
         again = outcome_of(house)
         assert (again.runs, again.partitions) == (0, 0)

@@ -21,7 +21,8 @@ def cheat(folder, name, decisions):
     (folder / "strategies").mkdir(exist_ok=True)
     (folder / "strategies" / f"{name}.py").write_text(
         "from typing import ClassVar\nimport numpy as np\nfrom coinhts_core.strategies import Strategy\n\n\n"
-        'class Cheat(Strategy):\n    """Knows."""\n\n    enabled: ClassVar[bool] = True\n    warmup: ClassVar[int] = 5\n\n'
+        'class Cheat(Strategy):\n    """Knows."""\n\n    enabled: ClassVar[bool] = True\n'
+        "    warmup: ClassVar[int] = 5\n\n"
         f"    def decide(self, bars):\n        return ({decisions}).astype(np.int8)\n"
     )
 
