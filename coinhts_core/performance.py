@@ -5,17 +5,20 @@ the figures' definitions (`backtests.metrics`) and the chain (`rehearsal`).
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from coinhts_core.backtests.benchmarks import Coin, buy_and_hold
 from coinhts_core.backtests.chain import BACKTESTS
-from coinhts_core.backtests.metrics import summary
+from coinhts_core.backtests.figures import FIGURES, measure
 from coinhts_core.backtests.report import percent
+from coinhts_core.backtests.round_trips import RoundTrips
+from coinhts_core.backtests.undefined import Floats
 from coinhts_core.candles.bars import Bars
 from coinhts_core.candles.registry import Registered
 from coinhts_core.frames import Column, Schema
@@ -24,17 +27,17 @@ from coinhts_core.lineup import Entry
 from coinhts_core.positions import Position
 from coinhts_core.rehearsal import Rehearsal
 
-_FIGURES = {
-    "total_return": "of the equity over all days, a fraction",
-    "annual_return": "compounded to a year of 365 days; from 90 days on",
-    "max_drawdown": "deepest fall below an earlier peak, at day ends",
-    "volatility": "of daily returns, a year",
-    "sharpe": "of daily returns, a year, against 0",
-    "sortino": "of daily returns, a year, against 0",
-    "win_rate": "share of closed trades that earned something after fees",
-    "profit_factor": "won over lost, closed trades after fees",
-    "buy_and_hold": "what holding the coin returned, its entry fee paid",
+_SHOWN = (
+    "total_return", "annual_return", "max_drawdown", "volatility", "sharpe", "sortino", "win_rate", "profit_factor",
+)  # fmt: skip
+_MOMENT = pl.Datetime("us", "UTC")
+_TRADE: dict[str, Any] = {
+    "opened_at": _MOMENT,
+    "closed_at": _MOMENT,
+    **dict.fromkeys(("entry_price", "exit_price", "quantity", "fees_krw", "profit_krw", "return"), pl.Float64),
+    "reason": pl.String,
 }
+_EPOCH, _DAY, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(days=1), timedelta(microseconds=1)
 _READ = ("day", "equity_open_krw", "equity_close_krw", "equity_optimistic_krw", "fills", "held")
 PERFORMANCE = Schema(
     "performance",
@@ -47,7 +50,8 @@ PERFORMANCE = Schema(
         Column("last_day", "text", nullable=True, meaning="of the window"),
         Column("days", "int", meaning="in the window, all of them current"),
         Column("trades", "int", meaning="closed in the window"),
-        *(Column(figure, "float", nullable=True, meaning=meaning) for figure, meaning in _FIGURES.items()),
+        *(Column(name, "float", nullable=True, meaning=FIGURES[name].meaning) for name in _SHOWN),
+        Column("buy_and_hold", "float", nullable=True, meaning="what holding the coin returned, its entry fee paid"),
     ),
 )
 
@@ -62,18 +66,33 @@ class Standing:
     rows: pl.DataFrame
     lagging: tuple[date, ...]
     head: str
-    prices: Mapping[date, tuple[float, float]]
     bars: Bars
+    first_bar: int
 
     def equity(self, first: date, last: date) -> list[float]:
         """Equity at the beginning of `first` and at the end of each day to `last`."""
-        rows = self.rows.filter(pl.col("day").is_between(first, last))
+        rows = self.rows_between(first, last)
         return [rows["equity_open_krw"][0], *rows["equity_close_krw"]] if rows.height else []
+
+    def trades(self, first: date, last: date) -> pl.DataFrame:
+        """A row for each trade that was closed in the window."""
+        rows = self.rows_between(first, last)
+        reasons = {fill["position"]: fill["reason"] for text in rows["fills"] for fill in json.loads(text)}
+        held = (Position.from_facts(facts) for text in rows["held"] for facts in json.loads(text))
+        closed = [_trade(position, reasons[position.number]) for position in held if not position.is_open]
+        return pl.DataFrame(closed, schema=_TRADE)
+
+    def held(self, days: Sequence[date], cash: float, fee_rate: float) -> Floats:
+        """What the cash would be worth in the coin, bought when the strategy could first have bought it."""
+        ends = np.array([(datetime.combine(day, time(), UTC) - _EPOCH + _DAY) // _MICROSECOND for day in days])
+        first_bar = max(self.first_bar, self.bars.rows_of(days[0]).start)
+        return buy_and_hold(cash, Coin.from_bars(self.bars, first_bar, ends), fee_rate)
 
     def figures(self, first: date, last: date, fee_rate: float) -> dict[str, Any]:
         days = [day for day in self.days if first <= day <= last]
-        equity = np.array(self.equity(first, last))
-        profits = self._profits(first, last)
+        trades = self.trades(first, last)
+        measured = measure(np.array(self.equity(first, last)), RoundTrips.from_frame(trades)).values
+        held = self.held(days, 1.0, fee_rate) if days else None
         return {
             "strategy": self.strategy,
             "symbol": str(self.registered.symbol),
@@ -81,21 +100,28 @@ class Standing:
             "first_day": str(days[0]) if days else None,
             "last_day": str(days[-1]) if days else None,
             "days": len(days),
-            "trades": len(profits),
-            **summary(equity, profits),
-            "buy_and_hold": self._buy_and_hold(days, fee_rate),
+            "trades": trades.height,
+            **{name: measured[name] for name in _SHOWN},
+            "buy_and_hold": None if held is None else float(held[-1] - 1.0),
         }
 
-    def _profits(self, first: date, last: date) -> list[float]:
-        """Profits of the trades that were closed in the window."""
-        rows = self.rows.filter(pl.col("day").is_between(first, last))
-        held = (Position.from_facts(facts) for row in rows["held"] for facts in json.loads(row))
-        return [position.profit_krw(0.0) for position in held if not position.is_open]
+    def rows_between(self, first: date, last: date) -> pl.DataFrame:
+        return self.rows.filter(pl.col("day").is_between(first, last))
 
-    def _buy_and_hold(self, days: Sequence[date], fee_rate: float) -> float | None:
-        """Bought at the window's first open for a fee, held to its last close."""
-        traded = [self.prices[day] for day in days if day in self.prices]
-        return traded[-1][1] / traded[0][0] / (1.0 + fee_rate) - 1.0 if traded else None
+
+def _trade(position: Position, reason: str) -> dict[str, Any]:
+    profit = position.profit_krw(0.0)
+    return {
+        "opened_at": datetime.fromisoformat(position.opened_at),
+        "closed_at": datetime.fromisoformat(position.closed_at or ""),
+        "entry_price": position.entry_price_krw,
+        "exit_price": position.exit_price_krw,
+        "quantity": position.volume_base,
+        "fees_krw": position.entry_fee_krw + (position.exit_fee_krw or 0.0),
+        "profit_krw": profit,
+        "return": profit / (position.entry_price_krw * position.volume_base + position.entry_fee_krw),
+        "reason": reason,
+    }
 
 
 def standing(lake: Lake, entry: Entry, registered: Registered) -> Standing:
@@ -112,7 +138,8 @@ def standing(lake: Lake, entry: Entry, registered: Registered) -> Standing:
     rows = _rows(lake, entry, registered, current)
     head = links[current[-1]] if current else ""
     lagging = tuple(day for day in listed if day not in set(current))
-    return Standing(entry.name, registered, tuple(current), rows, lagging, head, rehearsal.prices, rehearsal.bars)
+    days = tuple(current)
+    return Standing(entry.name, registered, days, rows, lagging, head, rehearsal.bars, rehearsal.first_to_buy)
 
 
 def table(standings: Iterable[Standing], fee_rate: float, window: tuple[date, date] | None = None) -> pl.DataFrame:
@@ -148,7 +175,7 @@ def common_window(standings: Iterable[Standing]) -> tuple[date, date] | None:
     return (first, last) if first <= last else None
 
 
-_FLOATS = dict.fromkeys(_FIGURES, pl.Float64)
+_FLOATS = dict.fromkeys((*_SHOWN, "buy_and_hold"), pl.Float64)
 
 
 def _span(of: Standing) -> tuple[date, date]:

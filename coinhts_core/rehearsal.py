@@ -92,12 +92,11 @@ class Rehearsal:
         rows = list(self._sight.rows.values())
         return self._sight.bars[rows[0].start : rows[-1].stop] if rows else self._sight.bars[:0]
 
-    @cached_property
-    def prices(self) -> dict[date, tuple[float, float]]:
-        """The first open and last close of each day that has a bar."""
-        bars, rows = self._sight.bars, self._sight.rows
-        traded = {day: bars[of] for day, of in rows.items() if of.start < of.stop}
-        return {day: (float(of.open[0]), float(of.close[-1])) for day, of in traded.items()}
+    @property
+    def first_to_buy(self) -> int:
+        """Which of these bars is the first that a decision of them could be filled at."""
+        before = next(iter(self._sight.rows.values())).start if self._sight.rows else 0
+        return max(self._entry.strategy.ready_after + 1 - before, 1)
 
     @cached_property
     def _decided(self) -> dict[date, Decided]:

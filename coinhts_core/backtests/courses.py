@@ -131,7 +131,7 @@ def _outcome(
         ambiguous=found.ambiguous,
         parts=found.parts,
         fee_rate=account.costs(rules_on(began)).fee_rate,
-        first_bars=[max(strategy.ready_after + 1 - coin.first, 0) for coin in coins],
+        first_bars=[max(strategy.ready_after + 1 - coin.first, 1) for coin in coins],
     )
 
 

@@ -8,13 +8,12 @@ Equity begins with the starting cash and is marked at 00:00 UTC; returns are sim
 rate is 0; ddof is 1; fractions, not percent. A figure that is undefined is `Undefined`, which says why.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from itertools import pairwise
 
 import numpy as np
 
-from coinhts_core.backtests.round_trips import profit_factor, win_rate
 from coinhts_core.backtests.undefined import ROUNDING, Floats, Measured, Undefined, deviation, finite
 
 YEAR = 365
@@ -181,21 +180,6 @@ def information_ratio(equity: Floats, benchmark: Floats) -> Measured:
     """Sharpe's ratio of the daily returns less the benchmark's, a year."""
     days = _both_returns(equity, benchmark)
     return days if isinstance(days, Undefined) else _annual_ratio(days[0] - days[1])
-
-
-def summary(equity: Floats, profits: Sequence[float]) -> dict[str, float | None]:
-    """The first figures alone; None where undefined."""
-    measured = {
-        "total_return": total_return(equity),
-        "annual_return": annual_return(equity),
-        "max_drawdown": max_drawdown(equity),
-        "volatility": volatility(equity),
-        "sharpe": sharpe(equity),
-        "sortino": sortino(equity),
-        "win_rate": win_rate(profits),
-        "profit_factor": profit_factor(profits),
-    }
-    return {name: None if isinstance(figure, Undefined) else figure for name, figure in measured.items()}
 
 
 def _both_returns(equity: Floats, benchmark: Floats) -> tuple[Floats, Floats] | Undefined:

@@ -25,7 +25,7 @@ def sheet_of(result: Result) -> Sheet:
         symbols=names,
         timeframe=result.timeframe,
         parameters=result.strategy.parameters(),
-        account=result.account.facts(),
+        account=result.account.model_dump(mode="json", exclude_none=True),
         days=days_of(outcome),
         equity=outcome.daily,
         trades=_trades(result),

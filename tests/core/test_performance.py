@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from coinhts_core.backtests.metrics import summary
+from coinhts_core.backtests.figures import measure
+from coinhts_core.backtests.round_trips import RoundTrips
 from coinhts_core.performance import PERFORMANCE, common_window, standing, table
 
 FEE = 0.0005
@@ -41,23 +42,30 @@ def test_figures_are_those_of_its_equity_and_trades(current):
     sold = "".join(rows["fills"]).count('"side":"sell"')
     assert (figures["days"], figures["trades"]) == (8, sold)
     assert sold > 2
-    expected = summary(equity, found._profits(current.days[0], current.days[-1]))
-    assert {name: figures[name] for name in expected} == expected
+    trades = found.trades(current.days[0], current.days[-1])
+    expected = measure(equity, RoundTrips.from_frame(trades)).values
+    assert {name: figures[name] for name in expected if name in figures} == {
+        name: value for name, value in expected.items() if name in figures
+    }
     assert figures["total_return"] == equity[-1] / 1e7 - 1
-    open_profit = rows["equity_close_krw"][-1] - 1e7 - sum(found._profits(current.days[0], current.days[-1]))
+    open_profit = rows["equity_close_krw"][-1] - 1e7 - trades["profit_krw"].sum()
     if '"position":null' in rows["state"][-1]:
         assert open_profit == pytest.approx(0, abs=1e-4)
 
 
 def test_buying_and_holding_pays_one_fee(current):
-    """In at the first open, marked at the last close, over the same days."""
+    """In at the first open behind the warm-up, marked at the last close, over the same days."""
     found = stands(current)
     first, last = current.days[2], current.days[5]
     figures = found.figures(first, last, FEE)
-    bought, marked = found.prices[first][0], found.prices[last][1]
+    minutes = [current.lake.read("candles/minute", current.registered.symbol, day, day) for day in (first, last)]
+    bought, marked = minutes[0]["open"][0], minutes[1]["close"][-1]
     assert figures["buy_and_hold"] == pytest.approx((1e7 / (bought * 1.0005) * marked) / 1e7 - 1, rel=1e-12)
     assert (figures["first_day"], figures["last_day"], figures["days"]) == (str(first), str(last), 4)
     assert figures["total_return"] == found.equity(first, last)[-1] / found.equity(first, last)[0] - 1
+    hours = found.bars
+    whole = found.figures(current.days[0], current.days[-1], FEE)["buy_and_hold"]
+    assert whole == pytest.approx(hours.close[-1] / hours.open[6] / 1.0005 - 1, rel=1e-12)
 
 
 def test_a_stale_day_ends_the_standing(current):
