@@ -77,30 +77,20 @@ def backtest_run(
     from coinhts_core.candles.files import Said
     from coinhts_core.candles.stamps import Zone
     from coinhts_core.errors import RefusedError
-    from coinhts_core.lineup import read_lineup
     from coinhts_core.markets import Market, Timeframe
     from coinhts_core.settings import read_settings, usable_home
-    from coinhts_core.strategies import load
-    from coinhts_pipeline.backtests import account_of, keep, run_on_file, run_on_lake
+    from coinhts_pipeline.backtests import asked_for, keep, run_on_file, run_on_lake
     from coinhts_pipeline.result_screen import show
 
     settings = read_settings()
-    entry = read_lineup(settings.strategies_folder, settings.lineup_file).get(name)
     length = Timeframe.parse(timeframe) if timeframe else None
     told = {**_told(params, knobs), **({"timeframe": str(length)} if length else {})}
-    if entry:
-        kind, own = entry.source.stem, entry.strategy.model_dump(exclude_unset=True)
-        strategy = load(kind, settings.strategies_folder, **{**own, **told})
-    else:
-        strategy = load(name, settings.strategies_folder, **told)
-    cost = {} if not no_rules else {"rules": None}
-    base = entry.account.model_dump(exclude_unset=True) if entry else {}
-    wanted = account_of({**base, **{knob: value for knob, value in account.items() if value is not None}, **cost})
+    given = {option: value for option, value in account.items() if value is not None}
+    strategy, wanted = asked_for(settings, name, told, {**given, **({"rules": None} if no_rules else {})})
     if candles:
         if symbols or timerange:
             raise RefusedError(reason="a file is run over whole; --symbols and --timerange are for stored candles")
-        zone = Zone(timezone.upper()) if timezone else None
-        said = Said(Market.parse(symbol) if symbol else None, length, zone)
+        said = Said(Market.parse(symbol) if symbol else None, length, Zone(timezone.upper()) if timezone else None)
         result = run_on_file(candles, said, strategy, wanted, mode=mode, timeframe=length)
     else:
         with opened(symbols, timerange) as (installation, chosen, days):

@@ -25,14 +25,28 @@ from coinhts_core.candles.registry import Registered
 from coinhts_core.days import DayRange
 from coinhts_core.errors import NotStoredError, RefusedError, worded
 from coinhts_core.lake.lake import Lake
+from coinhts_core.lineup import read_lineup
 from coinhts_core.markets import Timeframe
 from coinhts_core.settings import Settings
-from coinhts_core.strategies import Strategy
+from coinhts_core.strategies import Strategy, load
 
 _SHORTEST_ID = 6
 
 
+def asked_for(
+    settings: Settings, name: str, knobs: Mapping[str, Any], account: Mapping[str, Any]
+) -> tuple[Strategy, Account]:
+    """A strategy, or a set of knobs of the lineup as it runs, with what is told otherwise."""
+    folder = settings.strategies_folder
+    entry = read_lineup(folder, settings.lineup_file).get(name)
+    if entry is None:
+        return load(name, folder, **knobs), account_of(account)
+    own, cash = (of.model_dump(exclude_unset=True) for of in (entry.strategy, entry.account))
+    return load(entry.source.stem, folder, **{**own, **knobs}), account_of({**cash, **account})
+
+
 def account_of(facts: Mapping[str, Any]) -> Account:
+    """An account, or a refusal that names the option."""
     try:
         return Account(**facts)
     except ValidationError as error:

@@ -67,6 +67,16 @@ class SymbolResult:
     def last(self) -> datetime | None:
         return times(self.bars.opened_at[-1:])[0] if len(self.bars) else None
 
+    @property
+    def first_traded(self) -> int:
+        """How many bars only let the windows fill."""
+        return len(self.bars) - len(self.fills.bars)
+
+    def identities(self) -> list[str]:
+        """All bars that had a say, by value."""
+        minutes = [] if self.fills.minutes is None else [self.fills.minutes]
+        return [_identity(bars) for bars in (self.bars, *self.bars.longer.values(), *minutes)]
+
     @cached_property
     def signals(self) -> pl.DataFrame:
         return decisions_made(self.strategy, self.bars, self.decisions)
@@ -89,8 +99,8 @@ class Result:
 
     @cached_property
     def id(self) -> str:
-        """Equal for equal candles, strategy, code, account and rules."""
-        bars: list[Fact] = [[of.symbol, _identity(of.bars)] for of in self.symbols]
+        """Equal for equal candles from the same bar on, strategy, code, account and rules."""
+        bars: list[Fact] = [[of.symbol, of.first_traded, *of.identities()] for of in self.symbols]
         rules: list[Fact] = [book.as_facts() for *_, book in epochs([of.bars for of in self.symbols])]
         knobs = self.strategy.parameters(), self.account.facts()
         return digest("result 1", self.mode, self.strategy_name, self.timeframe, bars, *knobs, rules, self.code)

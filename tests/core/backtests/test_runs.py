@@ -1,5 +1,7 @@
 """The door: the same answer as the chain's fold, sane answers to odd candles, one clear sentence to bad ones."""
 
+from datetime import date
+
 import polars as pl
 import pytest
 
@@ -51,6 +53,16 @@ def test_an_id_names_the_answer():
         run(frame, strategy, Account()),
         run(frame, strategy, PLAIN, mode="study"),
         run({"KRW-BTC": frame}, strategy, PLAIN),
+        run(frame, strategy, PLAIN, first_day=date(2026, 1, 2)),
     ]
     assert run(frame, strategy, PLAIN).id == run(frame, strategy, PLAIN).id
-    assert len({of.id for of in [*others, run(frame, strategy, PLAIN)]}) == 7
+    assert len({of.id for of in [*others, run(frame, strategy, PLAIN)]}) == 8
+
+
+def test_minutes_that_order_a_bar_are_part_of_its_id():
+    """The same hours out of other minutes are another question."""
+    minutes = candles(walk(600) * 1_000, minutes=1)
+    shifted = minutes.with_columns(volume=pl.Series([11.0, 9.0, *minutes["volume"][2:]]))
+    one, other = (run(frame, load("sma_cross", fast=2, slow=3), timeframe="1h") for frame in (minutes, shifted))
+    assert one.symbols[0].bars.volume.tolist() == other.symbols[0].bars.volume.tolist()
+    assert one.id != other.id
