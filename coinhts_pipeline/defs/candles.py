@@ -92,16 +92,18 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
                 findings.add("day_bars_agree_with_minutes", f"{at:%Y-%m-%d} {symbol}", difference)
         yield from findings.results()
 
-    collect_day_candles = dg.define_asset_job(COLLECT_DAY_CANDLES, [_DAY])
+    collect_day_candles = dg.define_asset_job(
+        COLLECT_DAY_CANDLES, [_DAY], description="The exchange's own daily bars of some coins, since each was listed."
+    )
 
     @dg.schedule(
         job=collect_day_candles,
-        cron_schedule="20 0 * * *",
+        cron_schedule="7 0 * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Day bars of every active symbol (09:07 KST).",
     )
     def collect_day_candles_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        """Day bars of every active symbol (09:20 KST)."""
         with Rooms.open(read_settings()) as rooms:
             symbols = [of.symbol for of in rooms.active]
         for symbol in symbols:

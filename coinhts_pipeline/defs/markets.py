@@ -71,16 +71,18 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
             metadata={symbol: f"last day {ended.get(symbol, 'unknown')}" for symbol in gone},
         )
 
-    refresh_markets = dg.define_asset_job("refresh_markets", ["markets"])
+    refresh_markets = dg.define_asset_job(
+        "refresh_markets", ["markets"], description="The exchange's list of markets, kept for its day."
+    )
 
     @dg.schedule(
         job=refresh_markets,
         cron_schedule="5 0 * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="The market list, just after midnight UTC (09:05 KST).",
     )
     def refresh_markets_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        """The market list, just after midnight UTC (09:05 KST)."""
         return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
 
     return dg.Definitions(
@@ -109,9 +111,12 @@ def _named(symbols: Sequence[Market]) -> str:
     return f"{len(symbols)}: {', '.join(symbols[:_NAMED])}{others}"
 
 
-@dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Coins that the market list has and nobody follows yet: registered under `all-krw`, else only named.",
+)
 def on_new_market(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Coins that the market list has and nobody follows yet: registered under `all-krw`, else only named."""
     del context
     settings = read_settings()
     with Rooms.open(settings) as rooms:

@@ -106,9 +106,13 @@ def _leaderboard(lineup: Mapping[str, Entry]) -> dg.AssetsDefinition:
 
 
 def _on_backtests_changed(keys: list[dg.AssetKey]) -> dg.SensorDefinition:
-    @dg.sensor(job_name=PUBLISH_PERFORMANCE, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.sensor(
+        job_name=PUBLISH_PERFORMANCE,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="How strategies did is worked out again after their days changed, at most once a minute.",
+    )
     def on_backtests_changed(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """How strategies did is worked out again after their days changed, at most once a minute."""
         records = [context.instance.get_latest_materialization_event(key) for key in keys]
         newest = f"{max((record.timestamp for record in records if record), default=0.0):.6f}"
         if newest == (context.cursor or f"{0.0:.6f}"):

@@ -20,6 +20,22 @@ from coinhts_pipeline.io_managers.ledger import BookBlock
 from coinhts_pipeline.partitions import symbol_days
 from coinhts_pipeline.verdicts import asset_body
 
+_COLUMNS = {
+    "day": ("date", "UTC"),
+    "symbol": ("market", "Upbit's code"),
+    "position": ("bigint", "counted from 1 over the coin's whole chain"),
+    "opened_at": ("timestamptz", "when the entry was filled"),
+    "entry_price_krw": ("numeric", "a coin, at the entry"),
+    "volume_base": ("numeric", "coins held"),
+    "entry_fee_krw": ("numeric", "paid on the way in"),
+    "closed_at": ("timestamptz", "when the exit was filled; empty while it is open"),
+    "exit_price_krw": ("numeric", "a coin, at the exit"),
+    "exit_fee_krw": ("numeric", "paid on the way out"),
+    "mark_price_krw": ("numeric", "the day's last price"),
+    "profit_krw": ("numeric", "fees on both sides counted; while open, at the last price"),
+    "chain_id": ("text", "the backtest's link it was read off"),
+}
+
 
 def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
     partitions = symbol_days(settings.start_date)
@@ -39,6 +55,11 @@ def _positions(entry: Entry, partitions: dg.MultiPartitionsDefinition) -> dg.Ass
         kinds={"postgres"},
         code_version="1",
         io_manager_key="ledger",
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                columns=[dg.TableColumn(name, kind, description=told) for name, (kind, told) in _COLUMNS.items()]
+            )
+        },
         check_specs=[dg.AssetCheckSpec("at_most_one_position_is_open", asset=key)],
     )
     @asset_body

@@ -90,9 +90,13 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
     return dg.Definitions(schedules=[revisit_recent_days_daily], sensors=[on_missing_candles])
 
 
-@dg.sensor(job_name=REHEARSE_DAYS, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job_name=REHEARSE_DAYS,
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Days that were never asked for, not answered, or answered badly are asked for again, with patience.",
+)
 def on_missing_candles(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Days that were never asked for, not answered, or answered badly are asked for again, with patience."""
     if context.instance.get_runs_count(dg.RunsFilter(job_name=REHEARSE_DAYS, statuses=_UNFINISHED)):
         return dg.SkipReason("a run is at work; what it leaves missing is looked at afterwards")
     moment = now()
@@ -115,9 +119,9 @@ def on_missing_candles(context: dg.SensorEvaluationContext) -> dg.SensorResult |
     cron_schedule="0 3 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="The two newest days are asked for once more: trades told late change their bars (12:00 KST).",
 )
 def revisit_recent_days_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """The two newest days are asked for once more: trades told late change their bars (12:00 KST)."""
     last = last_complete_day(context.scheduled_execution_time)
     days = DayRange(last - timedelta(days=_DAYS_REVISITED - 1), last)
     with Rooms.open(read_settings()) as rooms:

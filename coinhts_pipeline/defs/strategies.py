@@ -136,9 +136,9 @@ def _chain_is_current(entry: Entry) -> dg.AssetChecksDefinition:
     cron_schedule="10 0 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Yesterday, and whatever was missed before it, for every active symbol (09:10 KST).",
 )
 def rehearse_days_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Yesterday, and whatever was missed before it, for every active symbol (09:10 KST)."""
     last = last_complete_day(context.scheduled_execution_time)
     with Rooms.open(read_settings()) as rooms:
         agenda = Agenda(rooms.lake, rooms.ledger, rooms.lineup)
@@ -146,9 +146,13 @@ def rehearse_days_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.Ru
     yield from _range_runs(wanted, context.instance, context.scheduled_execution_time.isoformat())
 
 
-@dg.sensor(job_name=REHEARSE_DAYS, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job_name=REHEARSE_DAYS,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Days that new code, repaired candles or an earlier start left behind are folded again.",
+)
 def on_stale_chain(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Days that new code, repaired candles or an earlier start left behind are folded again."""
     if context.instance.get_runs_count(dg.RunsFilter(job_name=REHEARSE_DAYS, statuses=_UNFINISHED)):
         yield dg.SkipReason("a run is at work; what it leaves behind is looked at afterwards")
         return

@@ -27,7 +27,7 @@ job collect_day_candles
 job publish_performance
 job refresh_markets
 job rehearse_days
-schedule collect_day_candles_daily 20 0 * * *
+schedule collect_day_candles_daily 7 0 * * *
 schedule refresh_markets_daily 5 0 * * *
 schedule rehearse_days_daily 10 0 * * *
 schedule revisit_recent_days_daily 0 3 * * *
@@ -99,6 +99,13 @@ def test_what_shares_a_run_shares_its_partitions_and_its_policy(nodes):
     assert {collapsed(node.key.to_user_string()) for node in daily} == DAILY
     assert len({node.partitions_def for node in daily}) == 1
     assert {node.backfill_policy for node in daily} == {dg.BackfillPolicy.single_run()}
+
+
+def test_everything_that_starts_runs_says_why(repository):
+    """In the UI nobody has to read code to learn what a job, a sensor or a schedule is for."""
+    found = [*repository.get_all_jobs(), *repository.sensor_defs, *repository.schedule_defs]
+    silent = [of.name for of in found if not of.description and not of.name.startswith("__")]
+    assert silent == []
 
 
 def test_schedules_and_sensors_run_from_the_start(repository):
