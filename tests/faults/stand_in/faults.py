@@ -33,17 +33,22 @@ class Response:
 class Script:
     """Rules in order; the first that names the route and the call's number decides.
 
-    A rule is {"route": start of a path, "calls": [1, 3], "share": 0.3, "seed": 7, "faults": [{"kind": …}, …]}:
-    the numbers count a route's calls from 1, a share leaves it to chance, and one of the faults is drawn.
+    A rule is {"route": start of a path, "asked": a part of the query, "calls": [1, 3], "share": 0.3, "seed": 7,
+    "faults": [{"kind": …}, …]}: the numbers count a rule's calls from 1, a share leaves it to chance, and one of the
+    faults is drawn.
     """
 
     rules: list[dict] = field(default_factory=list)
     _counts: Counter = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
 
-    def next_fault(self, route: str) -> dict | None:
+    def next_fault(self, route: str, query: str) -> dict | None:
         with self._lock:
-            matching = [number for number, rule in enumerate(self.rules) if route.startswith(rule["route"])]
+            matching = [
+                number
+                for number, rule in enumerate(self.rules)
+                if route.startswith(rule["route"]) and rule.get("asked", "") in query
+            ]
             self._counts.update(matching)
             drawn = (_drawn(self.rules[number], self._counts[number]) for number in matching)
             return next(filter(None, drawn), None)
@@ -95,6 +100,21 @@ def _revise(rows: list[dict], fault: dict) -> list[dict]:
             row = rows[place % len(rows)]
             row["trade_price"] = row["high_price"] = row["high_price"] * 1.01
     return rows
+
+
+def _change(rows: list[dict], fault: dict) -> list[dict]:
+    """Give bars of a market, named by their moments, other values; the same every time they are told."""
+    return [row | _other(row, fault) for row in rows]
+
+
+def _contradict(rows: list[dict], fault: dict) -> list[dict]:
+    """Tell such bars a second time, with the other values, and count them into as many rows as there may be."""
+    told = [each for row in rows for each in (row, row | _other(row, fault)) if each is row or each != row]
+    return told[: fault.get("rows")]
+
+
+def _other(row: dict, fault: dict) -> dict:
+    return fault["bars"].get(row["candle_date_time_utc"], {}) if row["market"] == fault["market"] else {}
 
 
 def _late(rows: list[dict], fault: dict) -> list[dict]:
@@ -182,6 +202,8 @@ _OF_ROWS = {
     "drop": _drop,
     "lose": _lose,
     "revise": _revise,
+    "change": _change,
+    "contradict": _contradict,
     "late": _late,
     "all": _all_of,
 }

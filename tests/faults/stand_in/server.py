@@ -43,7 +43,7 @@ class StandInServer(ThreadingHTTPServer):
         self.set_up({})
 
     def set_up(self, wanted: dict) -> None:
-        """Begin anew, as the control says: the moment, delistings, limits, the script."""
+        """Begin anew, as the control says: the moment, delistings, quiet stretches, limits, the script."""
         rules = wanted.get("rules", [])
         unknown = {kind for rule in rules for fault in rule["faults"] for kind in kinds_in(fault)} - KINDS
         if unknown:
@@ -51,7 +51,9 @@ class StandInServer(ThreadingHTTPServer):
             raise ValueError(msg)
         now = datetime.fromisoformat(wanted["now"]) if "now" in wanted else NOW
         gone = {symbol: date.fromisoformat(day) for symbol, day in wanted.get("delisted", {}).items()}
-        self.truth, self.script, self.limits = Truth(now, gone), Script(rules), Limits(**wanted.get("limits", {}))
+        quiet = [(symbol, *map(datetime.fromisoformat, span)) for symbol, *span in wanted.get("quiet", [])]
+        self.truth, self.script = Truth(now, gone, quiet), Script(rules)
+        self.limits = Limits(**wanted.get("limits", {}))
 
     def note(self, call: dict) -> None:
         with self._lock:
@@ -71,10 +73,11 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         group = _GROUPS.get(address.path.split("/")[2] if address.path.count("/") > 1 else "", "")
         verdict = self.server.limits.judge(group, arrived_at, has_origin="Origin" in self.headers)
-        fault = (verdict.status == 200 and self.server.script.next_fault(address.path)) or {"kind": ""}
+        fault = (verdict.status == 200 and self.server.script.next_fault(address.path, address.query)) or {"kind": ""}
         self.server.note(
             {"at": arrived_at, "path": address.path, "query": address.query, "group": group,
-             "status": verdict.status, "fault": fault["kind"], "headers": dict(self.headers)}
+             "status": verdict.status, "fault": fault["kind"], "told": fault.get("status", verdict.status),
+             "headers": dict(self.headers)}
         )  # fmt: skip
         self._send(self._answer(address.path, parse_qs(address.query), group, verdict, fault))
 

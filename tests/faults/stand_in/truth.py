@@ -27,10 +27,11 @@ _PORTIONS = {Timeframe.D1: 49, Timeframe.W1: 420}
 
 @dataclass
 class Truth:
-    """The market as it is seen at a moment, with the markets that have left it."""
+    """The market as it is seen at a moment, with the markets that have left it, and stretches nobody traded in."""
 
     now: datetime
     delisted: dict[str, date] = field(default_factory=dict)
+    quiet: list[tuple[str, datetime, datetime]] = field(default_factory=list)
 
     def markets(self) -> list[dict]:
         return [
@@ -121,13 +122,18 @@ class Truth:
 
     def _minutes(self, symbol: Market, day: date) -> pl.DataFrame:
         bars = _sample_minutes(symbol, day)
+        for of, since, until in self.quiet:
+            bars = bars.filter((pl.col("opened_at") < since) | (pl.col("opened_at") >= until)) if of == symbol else bars
         return bars.filter(pl.col("opened_at") <= self.now) if day == self.now.date() else bars
 
     def _days(self, symbol: Market, first: date, last: date) -> pl.DataFrame:
         days = (first + place * _DAY for place in range((last - first).days + 1))
+        is_as_made = symbol not in {of for of, *_ in self.quiet}
         today = self.now.date()
         bars = (
-            _sample_day(symbol, day) if day < today else longer_bars(self._minutes(symbol, day), Timeframe.D1)
+            _sample_day(symbol, day)
+            if is_as_made and day < today
+            else longer_bars(self._minutes(symbol, day), Timeframe.D1)
             for day in days
         )
         return pl.concat(bars)

@@ -18,9 +18,15 @@ ROW = {
     "candle_acc_trade_volume": 1.25,
     "candle_acc_trade_price": 3.75,
 }
+# No amount of any kind, and a price, a volume or a turnover that cannot be; each leaves the answer's other bars alone.
+NO_AMOUNTS = (
+    None, "1", "", "dear", "NaN", "Infinity", True, False, [], [1], [[]], {}, {"price": 1}, -1, -0.0001, 1e18, 1e25,
+    10**30, -(10**30),
+)  # fmt: skip
 _NO_NUMBERS = (
-    '"1"', '""', "null", "true", "false", "[]", "[1]", "{}", "NaN", "Infinity", "-Infinity", "nan", "1e999", "-1e999",
-    "1e31", "1e-99", "0x10", "01", "1.", ".5", "+1", "1_000", "1,000", "--1", "9" * 400, "0." + "0" * 400 + "1",
+    "NaN", "Infinity", "-Infinity", "nan", "1e999", "-1e999", "1e31", "-1e31", "1e-99", "0x10", "01", "1.", ".5", "+1",
+    "1_000", "1,000", "--1", "1e", "e5", "1e5.5", "1/2", "1 000", "'1'", "undefined", "None", "True", "\xff", "\x00",
+    "9" * 400, "-" + "9" * 400, "0." + "0" * 400 + "1",
 )  # fmt: skip
 _NO_MARKETS = ("KRW-ETH", "krw-btc", "", "KRW-BTC ", "KRW_BTC", "BTC-KRW", "../KRW-BTC", "KRW-BTC\0", "x" * 5_000)
 _NO_TIMES = (
@@ -42,8 +48,9 @@ def hostile_bodies() -> Iterator[str]:
     yield from (f"[{row}]" for row in _NO_ROWS)
     for field in list(ROW)[2:]:
         yield from (_with(field, value) for value in _NO_NUMBERS)
-        yield f"[{json.dumps({name: value for name, value in ROW.items() if name != field})}]"
         yield _with(field, f'1, "{field}": 1')
+    for field in ("market", "candle_date_time_utc"):
+        yield f"[{json.dumps({name: value for name, value in ROW.items() if name != field})}]"
     yield from (_with("market", json.dumps(value)) for value in (*_NO_MARKETS, None, 7, ["KRW-BTC"], {}))
     yield from (_with("candle_date_time_utc", json.dumps(value)) for value in (*_NO_TIMES, None, 7, [], {}))
     yield "[" * 5_000 + "]" * 5_000

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,21 +11,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coinhts_core.candles.frame import CANDLES
+from coinhts_core.candles.frame import CANDLES, sift
 from coinhts_core.candles.resample import resample
+from coinhts_core.days import DayRange
 from coinhts_core.errors import ExchangeUnavailableError, UnknownMarketError
 from coinhts_core.exchanges.sample import SampleExchange
 from coinhts_core.exchanges.upbit import UpbitExchange
 from coinhts_core.exchanges.upbit.http import Bounds
 from coinhts_core.markets import Market, Timeframe
 from tests.core.exchanges.upbit.conftest import QUICK
-from tests.core.exchanges.upbit.hostile_bodies import ROW, hostile_bodies
+from tests.core.exchanges.upbit.hostile_bodies import NO_AMOUNTS, ROW, hostile_bodies
 
 TRUTH = SampleExchange()
 BTC, SC, STMX = (Market(code) for code in ("KRW-BTC", "KRW-SC", "KRW-STMX"))
 DAY, FIRST = date(2026, 1, 5), TRUTH.first_day(SC)
 NOW = datetime(2026, 1, 5, 10, 30, 30, tzinfo=UTC)
 CANDLE = "/v1/candles"
+COLUMN_OF = dict(zip(list(ROW)[2:], CANDLES.names[1:], strict=True))
 ROOT = Path(__file__).parents[4]
 LOUD = [
     {"kind": "status", "status": 500}, {"kind": "status", "status": 503}, {"kind": "reset"}, {"kind": "truncate"},
@@ -42,13 +45,20 @@ def at_midnight(day):
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def until_answered(ask, most=60):
-    """Ask as the next runs would; every refusal on the way is one of ours."""
+def sifted(told, timeframe=Timeframe.M1, first=DAY):
+    return sift(told, BTC, DayRange(first, DAY), timeframe, asked_at=NOW + timedelta(days=1))
+
+
+def until_answered(ask, truth, timeframe, most=60):
+    """Ask as the next runs would, until no bar is bad; refusals are ours, and what is believed on the way is true."""
     for _ in range(most):
         try:
-            return ask()
+            found = sifted(ask(), timeframe, date(2025, 1, 1))
         except ExchangeUnavailableError:
             continue
+        assert found.good.join(truth, on=CANDLES.names, how="anti").is_empty()
+        if not found.bad:
+            return found.good
     pytest.fail("never answered")
 
 
@@ -72,10 +82,10 @@ def test_every_length_of_bar_is_the_truth_without_the_unfinished_one(upbit, stan
 
 
 def test_a_day_is_asked_for_in_as_few_pages_as_it_fills(upbit, stand_in):
-    """Each page ends where the oldest bar of the one before began."""
+    """Each page begins with the oldest bar of the one before, and goes on from there."""
     assert upbit.minutes(BTC, DAY).equals(TRUTH.minutes(BTC, DAY))
     calls = stand_in.calls("candle")
-    assert len(calls) == -(-TRUTH.minutes(BTC, DAY).height // 200)
+    assert len(calls) == -(-(TRUTH.minutes(BTC, DAY).height + 1) // 199)
     assert "count=200&to=2026-01-06T00%3A00%3A00" in calls[0]["query"]
 
 
@@ -130,7 +140,7 @@ def test_a_coin_that_began_late_in_a_day_takes_the_most_calls(upbit, stand_in):
     row = {**ROW, "market": "KRW-BTC", "opening_price": 1, "high_price": 1, "low_price": 1, "trade_price": 1}
     moments = [first + timedelta(minutes=n) for n in range(60 + 1_440)]
     rows = [row | {"candle_date_time_utc": f"{at:%Y-%m-%dT%H:%M:%S}"} for at in reversed(moments)]
-    pages = [json.dumps(rows[at : at + 200]) for at in (*range(0, 1_500, 200), 1_400, 1_500)]
+    pages = [json.dumps(rows[at : at + 200]) for at in (*range(0, 1_500, 199), 1_393, 1_500)]
     rules = [
         {"route": CANDLE, "calls": [call], "faults": [{"kind": "body", "body": page}]}
         for call, page in enumerate(pages, start=1)
@@ -155,9 +165,12 @@ def test_a_third_of_all_replies_may_be_faulty(stand_in, tmp_path, faults):
     upbit = UpbitExchange(stand_in.url, tmp_path, impatient)
     for symbol in (BTC, SC):
         for day in (TRUTH.first_day(symbol), DAY):
-            assert until_answered(lambda s=symbol, d=day: upbit.minutes(s, d)).equals(TRUTH.minutes(symbol, day))
+            expected = TRUTH.minutes(symbol, day)
+            told = until_answered(lambda s=symbol, d=day: upbit.minutes(s, d), expected, Timeframe.M1)
+            assert told.equals(expected)
         expected = TRUTH.days(symbol, date(2025, 1, 1), DAY)
-        assert until_answered(lambda s=symbol: upbit.days(s, date(2025, 1, 1), DAY)).equals(expected)
+        told = until_answered(lambda s=symbol: upbit.days(s, date(2025, 1, 1), DAY), expected, Timeframe.D1)
+        assert told.equals(expected)
     met = {call["fault"] for call in stand_in.calls()}
     assert len(met) > len(faults) // 2
     assert all("Origin" not in call["headers"] for call in stand_in.calls())
@@ -206,12 +219,86 @@ def test_a_bar_that_is_left_out_every_time_is_missed(upbit, stand_in):
         upbit.minutes(BTC, DAY)
 
 
-def test_two_different_candles_of_a_minute_are_refused(upbit, stand_in):
-    """Which of them is true is not ours to guess."""
-    twice = [{"kind": "duplicate", "places": [3]}, {"kind": "revise", "places": [3]}]
-    stand_in.set_up({"route": CANDLE, "faults": [{"kind": "all", "faults": twice}]})
-    with pytest.raises(ExchangeUnavailableError, match="two different candles of KRW-BTC at 2026-01-05 23:5"):
+def answering(*rows):
+    """Rules for a market whose whole history are these rows, newest first."""
+    told, nothing = ({"kind": "body", "body": json.dumps(content)} for content in (rows, []))
+    return [
+        {"route": CANDLE, "calls": [1, 2], "faults": [told]},
+        {"route": CANDLE, "calls": [3], "faults": [nothing]},
+    ]
+
+
+@pytest.mark.parametrize("field", list(ROW)[2:])
+def test_an_amount_that_is_none_is_a_bar_put_aside(upbit, stand_in, field):
+    """Empty, missing, a text or a number that cannot be: the bars around it are believed, and it is told."""
+    lacking = {name: value for name, value in ROW.items() if name != field}
+    for strange in (*(ROW | {field: value} for value in NO_AMOUNTS), lacking):
+        rows = [{**row, "candle_date_time_utc": f"2026-01-05T00:0{n}:00"} for n, row in enumerate((ROW, strange, ROW))]
+        stand_in.set_up(*answering(*reversed(rows)), limits={"per_second": 1_000})
+        found = sifted(upbit.minutes(BTC, DAY))
+        assert found.good["opened_at"].dt.minute().to_list() == [0, 2]
+        (bad,) = found.bad
+        assert bad.opened_at == at_midnight(DAY) + timedelta(minutes=1)
+        assert not isinstance(told := bad.bar[COLUMN_OF[field]], float) or told == strange[field]
+
+
+@pytest.mark.parametrize("most", [None, 200])
+def test_two_different_candles_of_a_minute_are_both_put_aside(upbit, stand_in, most):
+    """Which of them is true is not ours to guess; where a page counts both, it is no less full."""
+    truth = TRUTH.minutes(BTC, DAY)
+    moments = truth["opened_at"].reverse().gather([0, 3, 198, 199, 700, truth.height - 1]).sort()
+    other = {f"{at:%Y-%m-%dT%H:%M:%S}": {"candle_acc_trade_volume": 7.5} for at in moments}
+    twice = {"kind": "contradict", "market": BTC, "bars": other, "rows": most}
+    stand_in.set_up({"route": CANDLE, "faults": [twice]}, limits={"per_second": 1_000})
+    found = sifted(upbit.minutes(BTC, DAY))
+    assert [bad.opened_at for bad in found.bad] == [moment for moment in moments for _ in range(2)]
+    assert {bad.rule for bad in found.bad} == {"bars_are_unique"}
+    assert found.good.equals(truth.filter(~pl.col("opened_at").is_in(moments.implode())))
+
+
+def test_a_page_of_nothing_but_contradictions_leads_nowhere(upbit, stand_in):
+    """Hundreds of candles of one moment are no page to go on from, and none of them is believed."""
+    rows = [ROW | {"candle_date_time_utc": "2026-01-05T10:00:00", "opening_price": price} for price in range(1, 400)]
+    stand_in.set_up({"route": CANDLE, "faults": [{"kind": "body", "body": json.dumps(rows)}]})
+    assert sifted(upbit.minutes(BTC, DAY)).is_bad_answer
+    assert len(stand_in.calls()) == 3
+
+
+@pytest.mark.parametrize("place", [0, 7, 100, 198, 199])
+@pytest.mark.parametrize("moment", ["2026-01-05T05:10:00", "2026-01-05T00:00:30", "2025-06-01T00:00:00"])
+def test_a_wrong_moment_hides_no_other_bar(upbit, stand_in, place, moment):
+    """Paging goes on where the page ends, and not where one of its bars is said to be."""
+    at = TRUTH.minutes(BTC, DAY)["opened_at"][-1 - place]
+    moved = {f"{at:%Y-%m-%dT%H:%M:%S}": {"candle_date_time_utc": moment}}
+    wrong = {"kind": "change", "market": BTC, "bars": moved}
+    stand_in.set_up({"route": CANDLE, "calls": [1], "faults": [wrong]}, limits={"per_second": 1_000})
+    with pytest.raises(ExchangeUnavailableError, match=f"where one at {moment[:10]} .* was told"):
         upbit.minutes(BTC, DAY)
+
+
+CHANGES = st.dictionaries(
+    st.integers(0, 1_427),
+    st.tuples(st.sampled_from(list(ROW)[2:]), st.sampled_from(NO_AMOUNTS)),
+    min_size=1,
+    max_size=100,
+)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=CHANGES, twice=st.booleans(), seed=st.integers(0, 999))
+def test_exactly_the_spoilt_bars_are_put_aside(upbit, stand_in, changes, twice, seed):
+    """Wherever on a page they are, in whatever order it comes, and whether they replace the true ones or join them."""
+    truth = TRUTH.minutes(BTC, DAY)
+    spoilt = {
+        f"{truth['opened_at'][at % truth.height]:%Y-%m-%dT%H:%M:%S}": {name: of} for at, (name, of) in changes.items()
+    }
+    fault = {"kind": "contradict" if twice else "change", "market": BTC, "bars": spoilt}
+    each = {"kind": "all", "faults": [fault, {"kind": "permute", "seed": seed}]}
+    stand_in.set_up({"route": CANDLE, "faults": [each]}, limits={"per_second": 1_000})
+    found = sifted(upbit.minutes(BTC, DAY))
+    assert Counter(f"{bad.opened_at:%Y-%m-%dT%H:%M:%S}" for bad in found.bad) == dict.fromkeys(spoilt, 1 + twice)
+    named = pl.col("opened_at").dt.strftime("%Y-%m-%dT%H:%M:%S")
+    assert found.good.equals(truth.filter(~named.is_in(list(spoilt))))
 
 
 def test_the_unfinished_bar_may_move_while_pages_are_compared(upbit, stand_in):
