@@ -9,7 +9,8 @@ answers the operator's first question, wait or fix? What stays out: handling; th
     │   ├── LedgerUnreachableError
     │   ├── LedgerStartError
     │   ├── CommitRaceError
-    │   └── ExchangeUnavailableError
+    │   ├── ExchangeUnavailableError
+    │   └── SinkUnavailableError
     └── RefusedError             fix something first
         ├── BadMarketError
         ├── UnknownMarketError
@@ -24,6 +25,9 @@ answers the operator's first question, wait or fix? What stays out: handling; th
         ├── StrategyBreaksLawError
         ├── UnknownSettingError
         ├── BadSettingError
+        ├── UnknownGovernorError
+        ├── OutOfBoundsError
+        ├── SinkRefusedError
         ├── BadEnvFileError
         ├── HomeUnusableError
         ├── CallsUncountedError
@@ -142,6 +146,12 @@ class ExchangeUnavailableError(RetryableError):
     sentence = "{venue} did not answer ({reason}); try again later"
 
 
+class SinkUnavailableError(RetryableError):
+    """A place that alerts are sent to does not take them now."""
+
+    sentence = "{sink} did not take the alert ({reason}); it is sent again later"
+
+
 class RefusedError(CoinhtsError):
     """Fix something first."""
 
@@ -226,6 +236,25 @@ class BadSettingError(RefusedError):
     """A variable with an impossible value."""
 
     sentence = "{name} cannot be {value!r}: {reason}"
+
+
+class UnknownGovernorError(RefusedError):
+    """Not a setting that lives in the ledger."""
+
+    sentence = "there is no setting {name!r} in the ledger (`coinhts config show` lists them all){hint}"
+
+
+class OutOfBoundsError(RefusedError):
+    """A setting in the ledger with a value it cannot take."""
+
+    sentence = "{name} cannot be {value!r}: it takes {bounds}"
+
+
+class SinkRefusedError(RefusedError):
+    """A place that alerts are sent to refuses one."""
+
+    sentence = "{sink} refuses the alert ({reason}); check where COINHTS_{section}__… says that alerts go"
+    exit_code = 3
 
 
 class BadEnvFileError(RefusedError):

@@ -6,6 +6,7 @@ that traders change while the house runs (the ledger).
 """
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
@@ -71,8 +72,20 @@ def _url(value: object) -> str:
         raise ValueError(msg) from None
 
 
+def _host_names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
+    if wrong := [name for name in names if not _HOST_NAME.fullmatch(name)]:
+        msg = f"{wrong[0]!r} is not a host's name; write it like coins.example.org, with no scheme and no port"
+        raise ValueError(msg)
+    return names
+
+
 _HTTP = TypeAdapter(AnyHttpUrl)
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 Url = Annotated[str, BeforeValidator(_url)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_host_names)]
 Symbols = Annotated[tuple[str, ...] | Literal["all-krw"], BeforeValidator(_symbols)]
 Day = Annotated[date, BeforeValidator(partial(_judged, parse_day))]
 
@@ -133,7 +146,9 @@ class Web(_Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=1, le=65535)
+    names: Names = ()
     password: SecretStr | None = None
+    viewer_password: SecretStr | None = None
     token: SecretStr | None = None
 
 
@@ -204,6 +219,15 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         return Settings(**_nested(values), home=home)
     except ValidationError as error:
         raise _in_one_sentence(error) from None
+
+
+def setting_sources(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where each setting comes from: the environment, `.env` in the home, or its default."""
+    environ = os.environ if environ is None else environ
+    named = {name.upper() for name, value in environ.items() if value}
+    noted = {name for name, value in _read_env_file(settings.home / ".env").items() if value}
+    told = {**dict.fromkeys(noted, ".env"), **dict.fromkeys(named, "environment")}
+    return {name: told.get(name, "default") for name in setting_names()}
 
 
 def usable_home(settings: Settings) -> Path:

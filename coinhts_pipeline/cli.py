@@ -9,11 +9,14 @@ import sys
 import click
 
 from coinhts_core.errors import CoinhtsError
+from coinhts_pipeline.alert_commands import alert
 from coinhts_pipeline.backtest_commands import backtest
 from coinhts_pipeline.commands import command, document, opened, scope, told
+from coinhts_pipeline.config_commands import config
 from coinhts_pipeline.data_commands import data
 from coinhts_pipeline.lake_commands import lake
 from coinhts_pipeline.market_commands import market
+from coinhts_pipeline.signal_commands import signal
 from coinhts_pipeline.strategy_commands import strategy
 
 _CRASHED = 3
@@ -123,17 +126,19 @@ def doctor(*, as_json: bool) -> None:
     if as_json:
         document([vars(finding) for finding in findings])
     else:
-        marks = {True: "ok", False: "FAILED"}
-        screen.table(["check", "", "what was found"], [[of.check, marks[of.is_well], of.found] for of in findings])
+        screen.table(["check", "", "what was found"], [[of.check, of.state, of.found] for of in findings])
     for finding in findings:
         if not finding.is_well:
             raise CheckFailedError(check=finding.check, reason=finding.found)
 
 
+cli.add_command(alert)
 cli.add_command(backtest)
+cli.add_command(config)
 cli.add_command(data)
 cli.add_command(lake)
 cli.add_command(market)
+cli.add_command(signal)
 cli.add_command(strategy)
 
 

@@ -45,11 +45,15 @@ def failure_of(result: dg.ExecuteInProcessResult) -> RunFailedError:
     """The first step that failed, in the words of its innermost cause."""
     for event in result.all_events:
         if event.is_step_failure:
-            data = event.step_failure_data
-            error = data.error
-            while error and error.cause:
-                error = error.cause
-            told = data.user_failure_data.description if data.user_failure_data else None
-            reason = told or (error.message.strip() if error else "unknown")
-            return RunFailedError(run_id=result.run_id, step=event.step_key, reason=reason)
+            return RunFailedError(run_id=result.run_id, step=event.step_key, reason=reason_of(event))
     return RunFailedError(run_id=result.run_id, step="its start", reason="see `coinhts up`, Runs")
+
+
+def reason_of(failed: dg.DagsterEvent) -> str:
+    """Why a step failed, in the words of the innermost cause."""
+    data = failed.step_failure_data
+    error = data.error
+    while error and error.cause:
+        error = error.cause
+    told = data.user_failure_data.description if data.user_failure_data else None
+    return told or (error.message.strip() if error else "unknown")

@@ -1,9 +1,26 @@
 import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 
+from coinhts_pipeline.installation import PROJECT
 from tests.core.backtests.candles import candles, walk
+
+TEN_MILLION = 10**7
+FOUR_GIB = 4 * 2**20  # in KiB, as the system counts
+# A process of its own between, for of a test's own children the system remembers the largest alone.
+_MEASURED = """
+import resource, subprocess, sys
+with open(sys.argv[1], "wb") as out:
+    code = subprocess.run(sys.argv[2:], stdout=out).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 
 
 @pytest.fixture
@@ -119,3 +136,53 @@ def test_a_file_that_cannot_be_believed_is_refused(file, answer, change, sentenc
     code, _, err = answer("backtest", "run", "--candles", str(file), "--strategy", "sma_cross")
     assert code == 1
     assert sentence in err
+
+
+@pytest.fixture(scope="module", params=["csv", "parquet"])
+def nineteen_years(request, tmp_path_factory):
+    """Give a file of ten million minutes."""
+    path = tmp_path_factory.mktemp("candles") / f"KRW-BTC.{request.param}"
+    first = datetime(2010, 1, 1, tzinfo=UTC)
+    moments = pl.datetime_range(
+        first, first + timedelta(minutes=TEN_MILLION), "1m", time_unit="us", closed="left", eager=True
+    )
+    closes = np.rint(5e7 * np.exp(np.cumsum(np.random.default_rng(7).normal(0, 2e-4, TEN_MILLION))))
+    opens = np.append(closes[:1], closes[:-1])
+    frame = pl.DataFrame(
+        {
+            "opened_at": moments,
+            "open": opens,
+            "high": np.maximum(opens, closes) + 5_000,
+            "low": np.minimum(opens, closes) - 5_000,
+            "close": closes,
+            "volume": np.full(TEN_MILLION, 1.25),
+        }
+    )
+    frame.write_csv(path) if request.param == "csv" else frame.write_parquet(path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "bars"),
+    [([], TEN_MILLION), (["--timeframe", "1h", "--stop-loss", "0.01", "--take-profit", "0.01"], 166_667)],
+)
+def test_ten_million_minutes_are_rehearsed_in_four_gibibytes(nineteen_years, tmp_path, options, bars):
+    """An answer in strict JSON, in a process of its own whose memory is measured."""
+    out = tmp_path / "out.json"
+    asked = ["backtest", "run", "--candles", str(nineteen_years), "--strategy", "sma_cross", "--json", *options]
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURED, str(out), sys.executable, "-m", "coinhts_pipeline.cli", *asked],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "COINHTS_HOME": str(tmp_path / "home")},
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < FOUR_GIB
+    told = json.loads(out.read_text(), parse_constant=pytest.fail)
+    assert told["symbols"][0]["candles"] == bars
+    assert told["symbols"][0]["metrics"]["trades"] == len(told["symbols"][0]["trades"]) > 1_000
+    assert None not in told["symbols"][0]["metrics"].values()

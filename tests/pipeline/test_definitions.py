@@ -31,9 +31,14 @@ schedule collect_day_candles_daily 7 0 * * *
 schedule refresh_markets_daily 5 0 * * *
 schedule rehearse_days_daily 10 0 * * *
 schedule revisit_recent_days_daily 0 3 * * *
+sensor on_alert 30 s
 sensor on_backtests_changed 60 s
+sensor on_drawdown 60 s
+sensor on_failed_check 30 s
 sensor on_missing_candles 300 s
 sensor on_new_market 600 s
+sensor on_new_signal 60 s
+sensor on_run_failure 30 s
 sensor on_stale_chain 60 s
 """
 DAILY = {"candles/minute", "signals/*", "backtests/*", "positions/*"}

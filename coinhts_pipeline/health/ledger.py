@@ -1,0 +1,121 @@
+"""PostgreSQL: does it answer, is it new enough, is its clock ours, and is the ledger in it this installation's.
+
+What lives here: checks of server and schema; no database is made, none migrated. What stays out: what the ledger says
+(`stored`).
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from coinhts_core.clock import now
+from coinhts_core.errors import LedgerUnreachableError, VenueMismatchError
+from coinhts_core.ledger.connection import Ledger, database_beside
+from coinhts_core.ledger.migrate import status
+from coinhts_core.ledger.server import EmbeddedServer
+from coinhts_core.ledger.venue import find_venue
+from coinhts_core.settings import Settings
+from coinhts_pipeline.health import stored
+from coinhts_pipeline.health.diagnosis import Finding, State, Trouble, diagnosed
+
+_OLDEST = 16  # what docker/compose.yaml runs; older ones were never tried
+_CLOCK = "SELECT clock_timestamp()"
+_FARTHEST_CLOCK = timedelta(seconds=5)
+_START_PATIENCE_S = 30.0
+_CONNECT_PATIENCE_S = 7.0
+_MEND = "start PostgreSQL, or mend COINHTS_POSTGRES_URL"
+_NOTHING_YET = "nothing is missing: `coinhts demo` or `coinhts backfill` makes it"
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    with ExitStack() as stack:
+        opened: list[Ledger] = []
+        address = settings.postgres_url.get_secret_value() if settings.postgres_url else ""
+        if not address:
+            shared: list[EmbeddedServer] = []
+            yield diagnosed("server", lambda: _start(settings, stack, shared), _MEND, _START_PATIENCE_S)
+            if not shared:
+                return
+            address = shared[0].url("coinhts")
+        yield diagnosed("postgres", lambda: _connect(address, stack, opened), _MEND, _CONNECT_PATIENCE_S)
+        if opened:
+            yield from _opened(settings, opened[0], address)
+
+
+def _opened(settings: Settings, ledger: Ledger, address: str) -> Iterator[Finding]:
+    yield diagnosed("clock", lambda: _clock(ledger), "set this machine's clock and PostgreSQL's by NTP")
+    schema = diagnosed("ledger", lambda: _schema(ledger), "use the coinhts that made it")
+    yield schema
+    if schema.state is not State.OK:
+        return
+    venue = diagnosed("venue", lambda: _venue(settings, ledger), "set COINHTS_HOME to a fresh directory")
+    yield venue
+    if venue.state is State.OK:
+        given = settings.dagster_postgres_url
+        dagster = given.get_secret_value() if given else database_beside(address, "_dagster")
+        # Dagster's own processes are told its driver within the scheme, which nobody else can read.
+        yield from stored.findings(settings, ledger, urlsplit(dagster)._replace(scheme="postgresql").geturl())
+
+
+def _start(settings: Settings, stack: ExitStack, shared: list[EmbeddedServer]) -> str:
+    server = stack.enter_context(EmbeddedServer.share(settings.home))
+    shared.append(server)
+    return f"embedded PostgreSQL, its files in {server.data_directory}"
+
+
+def _connect(address: str, stack: ExitStack, opened: list[Ledger]) -> str | Trouble:
+    try:
+        ledger = stack.enter_context(Ledger.open(address, most_connections=2))
+    except LedgerUnreachableError as error:
+        if trouble := _explained(error):
+            return trouble
+        raise
+    opened.append(ledger)
+    with ledger.transaction() as connection:
+        facts = connection.info
+        version = facts.server_version // 10_000
+        where = f"{facts.host}:{facts.port}/{facts.dbname}"
+    if version < _OLDEST:
+        return Trouble(f"PostgreSQL {version} answers at {where}", f"upgrade it: coinhts is tried with {_OLDEST} on")
+    return f"PostgreSQL {version} answers at {where}"
+
+
+def _explained(error: LedgerUnreachableError) -> Trouble | None:
+    """What libpq says of a server that does answer, and lets nobody in."""
+    if "no password supplied" in error.reason or "password authentication failed" in error.reason:
+        what = f"PostgreSQL at {error.address} asks for a password, or refuses the one it is given"
+        return Trouble(what, "write it into COINHTS_POSTGRES_URL in COINHTS_HOME/.env", State.FAILED)
+    if 'database "' in error.reason and error.reason.endswith("does not exist"):
+        return Trouble(f"there is no ledger at {error.address} yet", _NOTHING_YET)
+    return None
+
+
+def _clock(ledger: Ledger) -> str | Trouble:
+    with ledger.transaction() as connection:
+        before = now()
+        (theirs,) = connection.execute(_CLOCK).fetchone() or (before,)
+        after = now()
+    ahead = max(before - theirs, theirs - after, timedelta(0))
+    if ahead > _FARTHEST_CLOCK:
+        what = f"this machine's clock and PostgreSQL's differ by {ahead.total_seconds():,.0f} s"
+        return Trouble(what, "set both by NTP: days end by the clock")
+    return "this machine's is PostgreSQL's"
+
+
+def _schema(ledger: Ledger) -> str | Trouble:
+    steps = status(ledger)
+    missing = [step.name for step in steps if step.applied_at is None]
+    if len(missing) == len(steps):
+        return Trouble("it is empty", _NOTHING_YET)
+    if missing:
+        return Trouble(f"{', '.join(missing)} not applied yet", "`coinhts ledger migrate` does it")
+    return f"at migration {steps[-1].name}"
+
+
+def _venue(settings: Settings, ledger: Ledger) -> str:
+    found = find_venue(ledger)
+    if found not in (None, settings.exchange):
+        suggestion = f"{settings.home}-{settings.exchange}"
+        raise VenueMismatchError(place="the ledger", found=found, wanted=settings.exchange, suggestion=suggestion)
+    return f"data of {found}" if found else "none yet"
