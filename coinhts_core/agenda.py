@@ -4,11 +4,11 @@ What lives here: the days to extend a universe by, and the days that something l
 runs that do the work (`coinhts_pipeline`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from coinhts_core.backtests.chain import WAITING
+from coinhts_core.backtests.chain import NOT_LISTED, WAITING
 from coinhts_core.candles.frame import MINUTES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.days import DayRange
@@ -40,11 +40,15 @@ class Agenda:
         return behind | {day for entry in self.lineup.values() for day in self._outdated(entry, registered, days)}
 
     def stale(self, registered: Registered, last: date) -> dict[date, str]:
-        """Stored days that something left behind (new code, repaired candles, an earlier start), and why."""
+        """Stored days that something left behind (new code, repaired candles, an earlier start), and why.
+
+        Where a folded day would come to wait, the days it would wait for are named, too. Days before a later start
+        stay as they are.
+        """
         found: dict[date, str] = {}
         for entry in self.lineup.values():
             stored = self.lake.heads(f"backtests/{entry.name}", registered.symbol)
-            days = [day for day in stored if day <= last]
+            days = [day for day in stored if day <= last and not _is_before_start(registered, day)]
             outdated = self._outdated(entry, registered, days)
             found |= {
                 day: f"{entry.name} waited for candles"
@@ -52,7 +56,15 @@ class Agenda:
                 else f"{entry.name} is stale"
                 for day in outdated
             }
+            folded = [day for day in outdated if stored[day].data_version not in {WAITING, NOT_LISTED}]
+            found |= dict.fromkeys(self._absent_before(registered, folded), "its candles are missing")
         return found
+
+    def _absent_before(self, registered: Registered, days: Sequence[date]) -> list[date]:
+        """Listed days without candles before the last of these days."""
+        covered = self.lake.heads(MINUTES, registered.symbol)
+        lead = DayRange(registered.anchor, max(days)) if days else ()
+        return [day for day in lead if registered.is_listed_on(day) and day not in covered]
 
     def _outdated(self, entry: Entry, registered: Registered, days: Iterable[date]) -> set[date]:
         """Days whose stored signals, backtest or positions are not what a rehearsal of now would store."""
@@ -74,3 +86,8 @@ class Agenda:
             or folded[day].data_version != links[day]
             or decided.get(day) != expected[day]
         }
+
+
+def _is_before_start(registered: Registered, day: date) -> bool:
+    """An anchor after the coin's first day is the start; what lies before it is no partition."""
+    return day < registered.anchor and registered.first_day < registered.anchor

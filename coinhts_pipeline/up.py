@@ -16,29 +16,32 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_NB, flock
-from ipaddress import ip_address
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import psutil
 
+from coinhts_core.alerts.heartbeat import DeadMan
 from coinhts_core.clock import now
-from coinhts_core.errors import AlreadyUpError, BadSettingError, PortTakenError
+from coinhts_core.errors import AlreadyUpError, PortTakenError
 from coinhts_core.settings import Settings, usable_home
 from coinhts_pipeline import screen
 from coinhts_pipeline.backfill import behind
 from coinhts_pipeline.claims import fail_abandoned_runs
+from coinhts_pipeline.front import address
 from coinhts_pipeline.installation import Installation, open_installation
 from coinhts_pipeline.resources import claims_folder
+from coinhts_pipeline.rotation import rotate
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _SWEEP_S = 10.0
 _TICK_S = 0.5
 _PATIENCE_S = 4.0
-_LONGEST_PAUSE_S = 30.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_LONG_AGO = float("-inf")
 Document = Callable[[dict[str, object]], None]
 
 
@@ -49,8 +52,8 @@ class Child:
         self._command = command
         self._log = log
         self._needs = needs
-        self._pause = 1.0
-        self._not_before = 0.0
+        self._pause = _FIRST_PAUSE_S
+        self._begun = self._not_before = _LONG_AGO
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,6 +63,7 @@ class Child:
     def keep_alive(self) -> bool:
         """True when it had to be started."""
         if self._process and self._process.poll() is None:
+            rotate(self._log)
             return False
         if time.monotonic() < self._not_before or (self._needs and not self._needs.exists()):
             return False
@@ -67,8 +71,10 @@ class Child:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self._not_before = time.monotonic() + self._pause
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE_S)
+        begun = time.monotonic()
+        lived_long = begun - self._begun > _LONGEST_PAUSE_S * 2
+        self._pause = _FIRST_PAUSE_S if lived_long else min(self._pause * 2, _LONGEST_PAUSE_S)
+        self._begun, self._not_before = begun, begun + self._pause
         return True
 
     def family(self) -> list[psutil.Process]:
@@ -76,7 +82,7 @@ class Child:
 
     def restart(self) -> None:
         _stop(self.family())
-        self._not_before, self._pause = 0.0, 1.0
+        self._begun = self._not_before = _LONG_AGO
 
 
 def keep_up(settings: Settings, document: Document | None) -> None:
@@ -84,7 +90,7 @@ def keep_up(settings: Settings, document: Document | None) -> None:
     for wanted in _STOP_SIGNALS:
         signal.signal(wanted, _stop_asked)
     with suppress(_StopAskedError), ExitStack() as stack:
-        _judge_host(settings)
+        address.judge(settings.web)
         stack.enter_context(_only_one(usable_home(settings)))
         _sweep_left_overs(settings.home)
         _judge_port(settings)
@@ -93,7 +99,7 @@ def keep_up(settings: Settings, document: Document | None) -> None:
         stack.callback(rmtree, sockets, ignore_errors=True)
         children = _children(settings, sockets)
         stack.callback(_all_down, children, installation)
-        _live(installation, children, document)
+        _live(installation, children, sockets, document)
 
 
 class _StopAskedError(BaseException):
@@ -107,41 +113,44 @@ def _stop_asked(number: int, frame: object) -> None:
     raise _StopAskedError
 
 
-def _live(installation: Installation, children: list[Child], document: Document | None) -> None:
-    settings = installation.settings
-    url = f"http://{settings.web.host}:{settings.web.port}"
-    code = children[0]
+def _live(installation: Installation, children: list[Child], sockets: Path, document: Document | None) -> None:
+    settings, code = installation.settings, children[0]
     seen, announced, swept = _strategies(settings), False, 0.0
+    dead_man = DeadMan(installation.rooms.ledger, settings, now())
     while True:
         started = [child for child in children if child.keep_alive()]
         if started:
             _note_family(settings.home, children)
         if time.monotonic() - swept > _SWEEP_S:
             fail_abandoned_runs(installation.instance, claims_folder(settings), now())
+            dead_man.look(now())
             swept = time.monotonic()
         if (present := _strategies(settings)) != seen:
             screen.note("a strategy changed; the code location starts again")
             seen = present
             code.restart()
-        if not announced and _answers(url):
+        if not announced and _listens(sockets / "ui") and _answers(settings):
             announced = True
-            _announce(installation, url, document)
+            _announce(installation, document)
         time.sleep(_TICK_S)
 
 
-def _announce(installation: Installation, url: str, document: Document | None) -> None:
-    words = behind(installation)
+def _announce(installation: Installation, document: Document | None) -> None:
+    settings, words = installation.settings, behind(installation)
+    url, asks = address.url(settings.web), settings.web.password is not None
     if document:
-        document({"url": url, "home": str(installation.settings.home), "days": words})
+        document({"url": url, "home": str(settings.home), "days": words, "login": asks})
         sys.stdout.flush()
         return
-    screen.say(f"coinhts is up: [bold]{url}[/bold] (Ctrl-C stops it; logs in {installation.settings.home / 'logs'})")
+    screen.say(f"coinhts is up: [bold]{url}[/bold] (Ctrl-C stops it; logs in {settings.home / 'logs'})")
+    if not asks:
+        screen.say("no login is asked, and only this machine is served; COINHTS_WEB__PASSWORD changes that")
     screen.say(words)
 
 
 def _children(settings: Settings, sockets: Path) -> list[Child]:
-    """Code location, then daemon and webserver, which find it through a socket in a private directory."""
-    workspace, code = sockets / "workspace.yaml", sockets / "code"
+    """Code location, then daemon and UI, which find it through a socket in a private directory, as the front the UI."""
+    workspace, code, ui = sockets / "workspace.yaml", sockets / "code", sockets / "ui"
     workspace.write_text(
         json.dumps({"load_from": [{"grpc_server": {"socket": str(code), "location_name": "coinhts"}}]})
     )
@@ -149,28 +158,28 @@ def _children(settings: Settings, sockets: Path) -> list[Child]:
     logs.mkdir(exist_ok=True)
     python = [sys.executable, "-m"]
     serve = ["dagster", "api", "grpc", "--socket", str(code), "--module-name", "coinhts_pipeline.definitions"]
-    web = ["dagster_webserver", "-h", settings.web.host, "-p", str(settings.web.port), "-w", str(workspace)]
     return [
         Child([*python, *serve, "--location-name", "coinhts"], logs / "code.log"),
         Child([*python, "dagster._daemon", "run", "-w", str(workspace)], logs / "daemon.log", code),
-        Child([*python, *web], logs / "web.log", code),
+        Child([*python, "coinhts_pipeline.front.ui", str(ui), str(workspace)], logs / "ui.log", code),
+        Child([*python, "coinhts_pipeline.front.serve", str(ui)], logs / "front.log"),
     ]
 
 
 def _all_down(children: list[Child], installation: Installation) -> None:
-    """Web and daemon first, so that nothing new begins; then the code location with its runs."""
+    """Front, UI and daemon first, so that nothing new begins; then the code location with its runs, in a group each."""
     code, *others = children
-    _stop([process for child in others for process in child.family()])
+    _stop([process for child in reversed(others) for process in child.family()], _PATIENCE_S / 4)
     _stop(code.family())
     fail_abandoned_runs(installation.instance, claims_folder(installation.settings), now())
     (installation.settings.home / "up.json").unlink(missing_ok=True)
 
 
-def _stop(processes: list[psutil.Process]) -> None:
+def _stop(processes: list[psutil.Process], patience_s: float = _PATIENCE_S / 2) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=_PATIENCE_S / 2)
+    _, alive = psutil.wait_procs(processes, timeout=patience_s)
     for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -213,29 +222,32 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def _judge_host(settings: Settings) -> None:
-    host = settings.web.host
-    with suppress(ValueError):
-        if not ip_address(host).is_loopback:
-            raise BadSettingError(name="COINHTS_WEB__HOST", value=host, reason="without a login only loopback is bound")
-
-
 def _judge_port(settings: Settings) -> None:
     host, port = settings.web.host, settings.web.port
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     try:
-        with socket.create_server((host, port)):
+        with socket.create_server((host, port), family=family):
             pass
     except OSError as error:
         raise PortTakenError(host=host, port=port) from error
 
 
-def _answers(url: str) -> bool:
+def _listens(place: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as caller:
+        return caller.connect_ex(str(place)) == 0
+
+
+def _answers(settings: Settings) -> bool:
+    connection = HTTPConnection(address.reachable(settings.web), settings.web.port, timeout=1)
     try:
-        with urlopen(f"{url}/server_info", timeout=1) as answer:  # noqa: S310 - our own loopback address
-            return bool(answer.status == 200)  # noqa: PLR2004 - OK
-    except (URLError, OSError):
+        connection.request("GET", "/health")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def _strategies(settings: Settings) -> list[tuple[str, float]]:
-    return sorted((file.name, file.stat().st_mtime) for file in settings.strategies_folder.glob("*.py"))
+    files = [*settings.strategies_folder.glob("*.py"), *settings.home.glob(settings.lineup_file.name)]
+    return sorted((file.name, file.stat().st_mtime) for file in files)

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from coinhts_core.errors import BadSettingError
 from coinhts_core.settings import Settings, read_settings, setting_names
+from coinhts_pipeline.front.address import judge
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = yaml.safe_load((ROOT / "docker/compose.yaml").read_text(encoding="utf-8"))
@@ -67,8 +69,19 @@ def test_images_are_named_by_a_version(name):
 
 @every_service
 def test_ports_are_loopbacks(name):
-    """Nothing is offered to the network by starting it."""
-    assert [port for port in SERVICES[name].get("ports", []) if not str(port).startswith("127.0.0.1:")] == []
+    """Nothing is offered to the network by starting it; on the host's loopback there is the UI alone."""
+    ports = [interpolated(port) for port in SERVICES[name].get("ports", [])]
+    assert ports == (["127.0.0.1:3000:3000"] if name == "coinhts" else [])
+
+
+def test_what_is_published_asks_for_a_login(tmp_path):
+    """The container binds more than its loopback, which it does only with a password."""
+    environ = {key: interpolated(value) for key, value in SERVICES["coinhts"]["environment"].items()}
+    web = read_settings(environ | {"COINHTS_HOME": str(tmp_path)}).web
+    judge(web)
+    assert web.port == int(SERVICES["coinhts"]["ports"][0].rpartition(":")[2])
+    with pytest.raises(BadSettingError, match="without a login only loopback is bound"):
+        judge(web.model_copy(update={"password": None}))
 
 
 @every_service
@@ -180,7 +193,7 @@ def test_everything_written_lies_on_the_volume(tmp_path):
     assert environment["NUMBA_CACHE_DIR"].startswith(f"{volume}/")
     assert "PYTHONDONTWRITEBYTECODE" not in environment
     web = Settings(home=tmp_path).web
-    assert f"http://{web.host}:{web.port}/server_info" in rests("HEALTHCHECK")[0]
+    assert f"http://{web.host}:{web.port}/health" in rests("HEALTHCHECK")[0]
 
 
 def test_no_secret_is_built_in():

@@ -127,8 +127,8 @@ def _standings(rooms: Rooms, entries: Iterable[Entry]) -> list[Standing]:
     return [standing(rooms.lake, entry, of) for entry in entries for of in rooms.active]
 
 
-def _pages(rooms: Rooms, entry: Entry, standings: list[Standing]) -> dict[str, dg.PathMetadataValue]:
-    """A tearsheet a coin, in COINHTS_HOME/reports."""
+def _pages(rooms: Rooms, entry: Entry, standings: list[Standing]) -> dict[str, dg.UrlMetadataValue]:
+    """A tearsheet a coin, in COINHTS_HOME/reports, which the front serves."""
     shown, pages = [of for of in standings if of.days], {}
     for of in shown:
         symbol = of.registered.symbol
@@ -137,7 +137,8 @@ def _pages(rooms: Rooms, entry: Entry, standings: list[Standing]) -> dict[str, d
         draft = page.with_suffix(".draft")
         draft.write_text(tearsheet(sheet_of(entry, of, shown, _fee_rate(entry))), encoding="utf-8")
         draft.replace(page)
-        pages[f"tearsheet {symbol}"] = dg.MetadataValue.path(str(page))
+        place = page.relative_to(rooms.settings.reports_folder)
+        pages[f"tearsheet {symbol}"] = dg.MetadataValue.url(f"/reports/{place}")
     return pages
 
 
@@ -146,7 +147,7 @@ def _published(
     standings: list[Standing],
     replaces: int,
     title: str,
-    pages: Mapping[str, dg.PathMetadataValue] | None = None,
+    pages: Mapping[str, dg.UrlMetadataValue] | None = None,
 ) -> dg.Output[Whole]:
     shown = [of for of in standings if of.days]
     curves = {f"{of.strategy} {of.registered.symbol}": of.equity(of.days[0], of.days[-1]) for of in shown}

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
+import polars as pl
 import pytest
 
 from coinhts_core.backtests.account import Account
-from coinhts_core.candles.frame import CANDLES, MINUTES
+from coinhts_core.candles.frame import CANDLES, DAYS, MINUTES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.exchanges import open_exchange
 from coinhts_core.lake.lake import Lake
@@ -29,6 +30,13 @@ _TEN_MILLION = Account()
 @cache
 def minutes_of(symbol, day):
     return open_exchange("sample").minutes(symbol, day)
+
+
+@cache
+def day_bars_of(symbol, first, last):
+    """Each day's own bar, as the exchange tells it."""
+    bars = open_exchange("sample").days(symbol, first, last)
+    return {bar["opened_at"][0].date(): bar for bar in bars.iter_slices(1)}
 
 
 class Desk:
@@ -56,6 +64,13 @@ class Desk:
             MINUTES, symbol, {day: DayRows.of(CANDLES, of, asked_at=asked_at) for day, of in rows.items()}
         )
 
+    def collect_day_bars(self, days: Iterable[date], asked_at=LATER, times=1.0):
+        """Publish the exchange's own day bars; with a volume of several times what it was, they are to be revised."""
+        known = day_bars_of(self.registered.symbol, self.registered.first_day, self.days[-1])
+        rows = {day: known[day].with_columns(pl.col("volume", "turnover_krw") * times) for day in days}
+        stored = {day: DayRows.of(CANDLES, of, asked_at=asked_at) for day, of in rows.items()}
+        self.lake.publish(DAYS, self.registered.symbol, stored, monthly=False)
+
     def rehearsal(self, last=None):
         return Rehearsal(self.lake, self.entry, self.registered, last or self.days[-1])
 
@@ -73,9 +88,9 @@ class Desk:
             replace_days(self.ledger, book, self.registered.symbol, {day: _read_off(of) for day, of in folded.items()})
 
     def run(self, days):
-        days = list(days)
-        self.decide(days)
-        self.fold(days)
+        if days := list(days):
+            self.decide(days)
+            self.fold(days)
 
     def stored(self, room):
         return self.lake.heads(f"{room}/{self.entry.name}", self.registered.symbol)

@@ -1,25 +1,171 @@
 import json
+from datetime import timedelta
 from random import Random
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from coinhts_core.backtests import Account, run
 from coinhts_core.backtests.chain import BACKTESTS, NOT_LISTED, WAITING, first_link, next_link
 from coinhts_core.backtests.fold import State, fold_day
-from coinhts_core.candles.frame import MINUTES
+from coinhts_core.candles.frame import DAYS, MINUTES
+from coinhts_core.errors import BadParameterError
 from coinhts_core.lake.commits import DayEntry
+from coinhts_core.lake.lake import Lake
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.rules import rules_on
 from coinhts_core.signals import SIGNALS
 from coinhts_core.strategies import load, source_file, strategy_names
+from tests.core.conftest import Desk
 
 WORDS = {WAITING, NOT_LISTED}
+# quick enough that each trades within the desk's eight days
+KNOBS = {
+    "bollinger_breakout": {"window": 5, "deviations": 1.0},
+    "donchian_breakout": {"window": 3, "vol_window": 3, "vol_multiplier": 0.5, "hold_period_bars": 5},
+    "macd_trend": {"fast": 2, "slow": 3, "signal": 2},
+    "multi_timeframe": {"window": 6, "hours": 3, "days": 2},
+    "rsi_reversion": {"period": 2, "oversold": 45.0, "overbought": 55.0},
+    "sma_cross": {"fast": 2, "slow": 5},
+    "volume_long_candle": {"vol_ma_window": 3, "vol_multiplier": 1.0, "body_pct": 0.01},
+    "volume_zone_breakout": {"volume_window": 10, "hold_period_bars": 4},
+    "weinstein_stage": {"window": 10, "slope_window": 1, "timeframe": "4h"},
+}
+EARLIER = 100  # days whose day bars are known before the first
+TIMEFRAMES = ("5m", "15m", "1h", "4h", "1d", "1w")
+
+levels = st.sampled_from([None, 0.003, 0.01, 0.05])
+sizings = st.sampled_from(
+    [
+        {},
+        {"sizing": "fraction", "fraction": 0.4},
+        {"sizing": "fixed", "fixed_krw": 3e6},
+        {"sizing": "volatility", "target_volatility": 0.3, "volatility_bars": 5},
+    ]
+)
+accounts = st.builds(
+    lambda sizing, **options: Account(**options, **sizing),
+    sizings,
+    stop_loss=levels,
+    take_profit=levels,
+    trailing_stop=levels,
+    max_hold_bars=st.sampled_from([None, 1, 3, 30]),
+    slippage_bps=st.sampled_from([0.0, 7.0]),
+)
+places = st.lists(st.integers(0, 7), min_size=1, max_size=8, unique=True)
+verbs = st.sampled_from(
+    ["run", "decide", "fold", "collect", "damage", "collect_day_bars", "revise", "collect_earlier", "reopen"]
+)
+works = st.lists(st.tuples(verbs, places), max_size=10)
+pieces = st.permutations(range(8)).flatmap(
+    lambda order: st.integers(1, 8).map(lambda size: [order[at : at + size] for at in range(0, 8, size)])
+)
+
+
+class Worker(Desk):
+    """Does the days' work in whatever order it is told to; what was published last is what the exchange says."""
+
+    def __init__(self, folder, entry):
+        super().__init__(folder)
+        self.folder = folder
+        self.entry = entry
+        self.before = [self.days[0] - timedelta(days=place) for place in range(1, EARLIER + 1)]
+        self.change(first_day=self.before[-1])
+
+    def collect(self, days, asked_at=None, cut=None):
+        super().collect(days, asked_at, cut)
+
+    def collect_day_bars(self, days, asked_at=None, times=1.0):
+        super().collect_day_bars(days, asked_at, times)
+
+    def collect_earlier(self, days):
+        """Day bars of a stretch before the anchor, one for each of the days."""
+        at = days[0].day
+        self.collect_day_bars(self.before[at : at + 3 * len(days)])
+
+    def collect_all(self):
+        self.collect(self.days)
+        self.collect_day_bars([*self.before, *self.days])
+
+    def damage(self, days):
+        self.collect(days, cut=200)
+
+    def revise(self, days):
+        self.collect_day_bars(days, times=2.0)
+
+    def reopen(self, days):
+        """A process was killed; another one knows nothing of what it had read."""
+        del days
+        self.lake = Lake.open(str(self.folder))
+
+    def do(self, verb, places):
+        getattr(self, verb)([self.days[place] for place in places])
+
+
+def end_of(entry, work=(), pieces=(range(8),)):
+    """What is stored after any work, when candles are complete and the days are decided and folded in pieces."""
+    with TemporaryDirectory() as folder:
+        worker = Worker(folder, entry)
+        for verb, places in work:
+            worker.do(verb, places)
+        worker.collect_all()
+        for verb, order in (("decide", pieces), ("fold", pieces[::-1])):
+            for piece in order:
+                worker.do(verb, piece)
+        span = worker.registered.symbol, worker.days[0], worker.days[-1]
+        rows = [worker.lake.read(f"{room}/{entry.name}", *span).rows() for room in ("signals", "backtests")]
+        return worker.outcome(), rows
 
 
 def versions(entries):
     return [entry.data_version for entry in entries.values()]
+
+
+def check_any_work(name, example):
+    timeframe, account, work, order = example
+    entry = Entry(name, strategy_of(name, timeframe), account, source_file(name))
+    found, undisturbed = end_of(entry, work, order), end_of(entry)
+    assert found == undisturbed
+    assert not WORDS & set(versions(found[0][1]))
+
+
+def strategy_of(name, timeframe):
+    return load(name, **{**KNOBS.get(name, {}), "timeframe": timeframe})
+
+
+def takes(name, timeframe):
+    """One that looks at longer bars needs short ones."""
+    try:
+        strategy_of(name, timeframe)
+    except BadParameterError:
+        return False
+    return True
+
+
+def examples_for(data, name):
+    timeframes = [timeframe for timeframe in TIMEFRAMES if takes(name, timeframe)]
+    return data.draw(st.tuples(st.sampled_from(timeframes), accounts, works, pieces))
+
+
+@pytest.mark.parametrize("name", strategy_names())
+@settings(max_examples=2)
+@given(data=st.data())
+def test_whatever_was_done_before_the_days_end_the_same(name, data):
+    """Any strategy, account and order of work, candles damaged and mended, processes killed: rows and versions."""
+    check_any_work(name, examples_for(data, name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", strategy_names())
+@settings(max_examples=100)
+@given(data=st.data())
+def test_whatever_was_done_before_the_days_end_the_same_at_length(name, data):
+    """The same, many more times."""
+    check_any_work(name, examples_for(data, name))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -171,39 +317,50 @@ def test_without_candles_everything_waits(desk):
     """An empty lake is no error."""
     desk.run(desk.days)
     assert set(versions(desk.stored("backtests"))) == set(versions(desk.stored("signals"))) == {WAITING}
-    assert (desk.rehearsal().days, desk.rehearsal().prices, desk.rehearsal().candle_versions()) == ([], {}, {})
+    rehearsal = desk.rehearsal()
+    assert (rehearsal.days, len(rehearsal.bars), rehearsal.candle_versions()) == ([], 0, {})
+    assert rehearsal.first_to_buy > 0
 
 
-def test_prices_are_the_first_open_and_the_last_close(desk):
-    """Of each day that has a bar; a quiet day has none, and still counts."""
+def test_bars_are_those_of_the_days_and_a_quiet_day_has_none(desk):
+    """It still counts, and what is behind it is known."""
     desk.collect(desk.days)
     desk.collect([desk.days[1]], asked_at=None, cut=0)
     rehearsal = desk.rehearsal()
-    assert list(rehearsal.prices) == [day for day in desk.days if day != desk.days[1]]
-    minutes = desk.lake.read(MINUTES, desk.registered.symbol, desk.days[0], desk.days[0])
-    assert rehearsal.prices[desk.days[0]] == (minutes["open"][0], minutes["close"][-1])
+    assert len(rehearsal.bars) == 24 * 7
     assert rehearsal.days == list(rehearsal.candle_versions()) == desk.days
 
 
-# the others stand on the exchange's own day bars
-OF_MINUTES = [name for name in strategy_names() if not (load(name).looks_at or load(name).timeframe.is_of_days)]
-
-
-@pytest.mark.parametrize("name", OF_MINUTES)
+@pytest.mark.parametrize("name", KNOBS)
 @pytest.mark.parametrize(
-    "options", [{}, {"stop_loss": 0.004, "take_profit": 0.004, "sizing": "fraction", "fraction": 0.5}]
+    "options",
+    [
+        {},
+        {"stop_loss": 0.004, "take_profit": 0.004, "sizing": "fraction", "fraction": 0.5},
+        {"trailing_stop": 0.01, "take_profit": 0.02, "sizing": "volatility", "target_volatility": 0.3},
+    ],
 )
-def test_a_run_over_the_same_candles_tells_the_same(desk, name, options):
-    """What a script rehearses in one go and what assets store day by day is one thing."""
-    strategy, account = load(name, timeframe="1h"), Account(**options)
-    desk.entry = Entry(name, strategy, account, source_file(name))
-    desk.collect(desk.days)
+def test_a_run_over_the_same_candles_tells_the_same(tmp_path, name, options):
+    """What a script rehearses in one go and what assets store day by day is one thing; each strategy trades."""
+    entry = Entry(name, load(name, **KNOBS[name]), Account(**options), source_file(name))
+    desk = Worker(tmp_path / "lake", entry)
+    desk.collect_all()
     stored = desk.rehearsal().backtests([desk.days[-1]])[desk.days[-1]].frame
-    minutes = desk.lake.read(MINUTES, desk.registered.symbol, desk.days[0], desk.days[-1])
-    result = run(minutes, strategy, account)
+    symbol, first, last = desk.registered.symbol, desk.registered.first_day, desk.days[-1]
+    minutes, days = (desk.lake.read(asset, symbol, first, last) for asset in (MINUTES, DAYS))
+    timeframe = entry.strategy.timeframe
+    result = run(
+        {"KRW-BTC": minutes},
+        entry.strategy,
+        entry.account,
+        timeframe=timeframe,
+        days={"KRW-BTC": days},
+        first_day=desk.days[0],
+    )
     assert result.equity["equity"][-1] == stored["equity_close_krw"][0]
     state = json.loads(stored["state"][0])
     assert result.trades.height == state["entries"] - (state["position"] is not None)
+    assert state["entries"] > 0
     assert result.outcome.ambiguous == state["ambiguous"]
 
 

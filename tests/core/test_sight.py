@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from coinhts_core.backtests import Account
 from coinhts_core.candles.frame import CANDLES, DAYS, MINUTES
-from coinhts_core.exchanges import open_exchange
+from coinhts_core.days import DayRange
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Timeframe
@@ -16,7 +16,6 @@ from coinhts_core.signals import decide_all, made_from
 from coinhts_core.strategies import Strategy, load, source_file, strategy_names
 from tests.core.conftest import minutes_of
 
-LATER = datetime(2030, 1, 1, tzinfo=UTC)
 CODE = "code"
 
 
@@ -50,13 +49,8 @@ def candles(desk):
     desk.collect(desk.days)
     first = desk.days[0] - timedelta(days=60)
     desk.change(first_day=first)
-    store_days(desk, open_exchange("sample").days(desk.registered.symbol, first, desk.days[-1]))
+    desk.collect_day_bars(DayRange(first, desk.days[-1]))
     return desk
-
-
-def store_days(desk, bars):
-    days = {bar["opened_at"][0].date(): DayRows.of(CANDLES, bar, asked_at=LATER) for bar in bars.iter_slices(1)}
-    desk.lake.publish(DAYS, desk.registered.symbol, days, monthly=False)
 
 
 def hashes(desk, asset, first, last):

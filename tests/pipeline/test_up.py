@@ -14,6 +14,7 @@ import pytest
 
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.installation import PROJECT, open_installation
+from coinhts_pipeline.up import Child
 
 _PATIENCE_S = 60
 _SLOW = '''
@@ -71,10 +72,11 @@ class Up:
 
     def children(self) -> dict[str, psutil.Process]:
         """Give the heads of its families, by what they serve."""
-        named = {"dagster_webserver": "web", "dagster._daemon": "daemon", "dagster": "code"}
+        named = {"dagster": "code", "dagster._daemon": "daemon"}
         heads = filter(is_alive, psutil.Process(self.process.pid).children())
         commands = {of: of.cmdline() for of in heads}
-        return {named[words[words.index("-m") + 1]]: of for of, words in commands.items() if "-m" in words}
+        modules = {of: words[words.index("-m") + 1] for of, words in commands.items() if "-m" in words}
+        return {named.get(module, module.rpartition(".")[2]): of for of, module in modules.items()}
 
     def family(self) -> list[psutil.Process]:
         return [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
@@ -88,6 +90,12 @@ class Up:
         request = Request(f"http://127.0.0.1:{self.port}/graphql", body, {"Content-Type": "application/json"})
         with urlopen(request, timeout=30) as answer:  # noqa: S310 - our own loopback address
             return json.load(answer)["data"]
+
+    def is_served(self) -> bool:
+        try:
+            return bool(self.ask("{ version }")["version"])
+        except OSError:
+            return False
 
     def launch(self, day: str, *assets: str) -> str:
         """Materialise one partition of some assets, as a click on the button does."""
@@ -184,9 +192,10 @@ def test_it_serves_heals_and_stops_without_a_trace(start, monkeypatch):
     assert err.startswith("error: coinhts is already up on")
     assert err.count("\n") == 1
 
-    web, daemon = (up.children()[name] for name in ("web", "daemon"))
-    web.kill()
-    until(lambda: not is_alive(web) and "web" in up.children() and answers(up.port))
+    daemon = up.children()["daemon"]
+    for name in ("ui", "serve"):
+        up.children()[name].kill()
+    until(up.is_served)
     assert up.children()["daemon"] == daemon
 
     code = up.children()["code"]
@@ -209,6 +218,22 @@ def test_it_serves_heals_and_stops_without_a_trace(start, monkeypatch):
     }
 
 
+def test_a_child_that_keeps_dying_is_started_ever_later(tmp_path):
+    """Doubling up to half a minute; one that had lived for a while is started at once again."""
+    child, pauses = Child([sys.executable, "--version"], tmp_path / "log"), []
+    for _ in range(7):
+        assert child.keep_alive()
+        pauses.append(child._not_before - child._begun)
+        child._process.wait()
+        assert not child.keep_alive()
+        child._not_before = 0.0
+    assert [round(pause) for pause in pauses] == [1, 2, 4, 8, 16, 30, 30]
+    child._begun -= 61
+    assert child.keep_alive()
+    assert round(child._not_before - child._begun) == 1
+    child._process.wait()
+
+
 def test_a_killed_supervisor_is_cleared_away_by_the_next(start):
     """Its children hold the port and run schedules still: they are stopped, and theirs is the port again."""
     killed = start().arrive()
@@ -218,7 +243,7 @@ def test_a_killed_supervisor_is_cleared_away_by_the_next(start):
     assert answers(killed.port)
     heir = start().arrive()
     assert not any(is_alive(orphan) for orphan in orphans)
-    assert set(heir.children()) == {"code", "daemon", "web"}
+    assert set(heir.children()) == {"code", "daemon", "ui", "serve"}
     assert heir.stop(signal.SIGTERM) < 10
 
 

@@ -2,39 +2,21 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from coinhts_core.exchanges import open_exchange
 from coinhts_core.markets import Market
+from tests.ui.conftest import watched
 
 GROUPS = ("candles", "signals", "backtests", "positions", "performance")
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-PATIENCE_MS = 30_000
-
-
-@pytest.fixture
-def chromium() -> str:
-    found = shutil.which("chromium")
-    if not found and os.environ.get("CI"):
-        pytest.fail("this run must see the UI, and chromium is missing: apt-get install chromium")
-    return found or pytest.skip("chromium is missing: apt-get install chromium")
 
 
 @pytest.fixture
@@ -58,31 +40,18 @@ def house(chromium, server_home) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(chromium) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        page = browser.new_page(viewport={"width": 1500, "height": 2000})
-        page.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        yield page
-        browser.close()
+def page(browser) -> Page:
+    return browser.new_page(viewport={"width": 1500, "height": 2000})
 
 
 @pytest.fixture
-def shoot(page, tmp_path) -> Callable[[str], None]:
-    """Keep what the page shows, also where SCREENSHOTS says."""
-    folders = [tmp_path, *map(Path, filter(None, [os.environ.get("SCREENSHOTS")]))]
-
-    def shoot(name: str) -> None:
-        for folder in folders:
-            page.screenshot(path=folder / f"{name}.png")
-
-    return shoot
+def shoot(page, keep) -> Callable[[str], None]:
+    return lambda name: keep(page, name)
 
 
 def test_a_day_of_a_coin_is_materialised_by_hand(house, page, shoot):
     """The graph, the dialog, the run and its outcome are there, and nothing leaves this machine."""
-    hosts, errors = _watched(page)
+    hosts, errors = watched(page)
 
     page.goto(f"{house}/asset-groups")
     for group in GROUPS:
@@ -113,14 +82,3 @@ def test_a_day_of_a_coin_is_materialised_by_hand(house, page, shoot):
 
     assert hosts - {""} == {urlsplit(house).netloc}  # pictures inside a page have no host
     assert errors == []
-
-
-def _watched(page: Page) -> tuple[set[str], list[str]]:
-    """Where the page's requests go and what it complains about, from here on."""
-    hosts: set[str] = set()
-    errors: list[str] = []
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    page.on("websocket", lambda websocket: hosts.add(urlsplit(websocket.url).netloc))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    return hosts, errors

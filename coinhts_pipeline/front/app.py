@@ -1,0 +1,125 @@
+"""Everything on the port, put together: the wall, our own routes, and the UI for all the rest.
+
+What lives here: the routes, and logging in and out. What to add: a route of our own, before the UI's. What stays out:
+the process that serves it (`serve`).
+"""
+
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from coinhts_core.ledger.connection import Ledger
+from coinhts_core.settings import Settings
+from coinhts_pipeline.front import address, api
+from coinhts_pipeline.front.origins import Asked, Refusal
+from coinhts_pipeline.front.pages import CONTENT_POLICY, login_page, logout_page
+from coinhts_pipeline.front.proxy import Proxy
+from coinhts_pipeline.front.reports import Reports
+from coinhts_pipeline.front.visitors import Doorkeeper, Visitor
+from coinhts_pipeline.front.wall import VISITOR, Wall
+
+_HOME = "/"
+_FORM = "application/x-www-form-urlencoded"
+_LONGEST_FORM = 8_192
+_TRIMMINGS = {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": "no-store"}
+
+
+def build(settings: Settings, ledger: Ledger | None, ui: Path) -> ASGIApp:
+    """Without a ledger nobody logs in; `ui` is the socket of the UI's process."""
+    doorkeeper = Doorkeeper(settings.web, ledger)
+    return Wall(Router(_routes(settings, doorkeeper, ui)), doorkeeper, address.names(settings.web))
+
+
+def _routes(settings: Settings, doorkeeper: Doorkeeper, ui: Path) -> list[BaseRoute]:
+    """A path of ours is never the UI's, whatever is done with it."""
+    desk = _Desk(doorkeeper)
+    ours = [
+        Route("/health", _alive),
+        Route("/login", desk.login, methods=["GET", "POST"]),
+        Route("/logout", desk.logout, methods=["GET", "POST"]),
+        Route("/reports", _into_reports),
+        Route("/reports/{path:path}", Reports(settings.reports_folder).show),
+    ]
+    elsehow = [Route(route.path, _NotSo()) for route in ours]
+    return [*ours, *elsehow, *api.routes(), Mount("", Proxy(ui))]
+
+
+async def _alive(request: Request) -> JSONResponse:
+    del request
+    return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
+
+
+class _NotSo:
+    """A known path, and a method that it does not know."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        message = f"{scope['path']} does not know the method {scope['method']}"
+        refusal = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "bad_method", message)
+        await JSONResponse(refusal.document, refusal.status)(scope, receive, send)
+
+
+async def _into_reports(request: Request) -> RedirectResponse:
+    del request
+    return RedirectResponse("/reports/", HTTPStatus.SEE_OTHER)
+
+
+class _Desk:
+    """Logging in and out."""
+
+    def __init__(self, doorkeeper: Doorkeeper) -> None:
+        self._doorkeeper = doorkeeper
+
+    async def login(self, request: Request) -> Response:
+        asks = self._doorkeeper.asks_for_login
+        if request.method == "POST" and asks:
+            return await self._entered(request)
+        following = local_path(request.query_params.get("next", _HOME))
+        if request.scope[VISITOR] is not None:
+            return RedirectResponse(following, HTTPStatus.SEE_OTHER)
+        return HTMLResponse(login_page(following), headers=_TRIMMINGS)
+
+    async def logout(self, request: Request) -> Response:
+        visitor: Visitor = request.scope[VISITOR]
+        if request.method != "POST" and self._doorkeeper.asks_for_login:
+            return HTMLResponse(logout_page(visitor.role), headers=_TRIMMINGS)
+        if visitor.session:
+            await self._doorkeeper.leave(visitor.session)
+        leaving = {"Set-Cookie": self._doorkeeper.farewell(), "Cache-Control": "no-store"}
+        return RedirectResponse("/login", HTTPStatus.SEE_OTHER, leaving)
+
+    async def _entered(self, request: Request) -> Response:
+        form = await _form(request)
+        following = local_path(form.get("next", _HOME))
+        who = request.client.host if request.client else "unknown"
+        entered = await self._doorkeeper.enter(form.get("password", ""), who)
+        if isinstance(entered, Refusal):
+            waiting = {} if entered.retry_after_s is None else {"Retry-After": str(entered.retry_after_s)}
+            return HTMLResponse(login_page(following, entered), entered.status, _TRIMMINGS | waiting)
+        welcome = self._doorkeeper.welcome(entered, by_tls=Asked.of(request.scope).comes_by_tls)
+        return RedirectResponse(following, HTTPStatus.SEE_OTHER, {"Set-Cookie": welcome, "Cache-Control": "no-store"})
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """A small form's fields; of anything else, none."""
+    if Asked.of(request.scope).media_type != _FORM:
+        return {}
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST_FORM:
+            return {}
+    fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def local_path(wanted: str) -> str:
+    """Where to go after the login: a path of this server's, or home."""
+    is_plain = wanted.startswith("/") and wanted.isprintable() and wanted.isascii() and "\\" not in wanted
+    if not is_plain or wanted.startswith("//") or urlsplit(wanted).netloc:
+        return _HOME
+    return _HOME if urlsplit(wanted).path in {"/login", "/logout"} else wanted

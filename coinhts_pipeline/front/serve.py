@@ -1,0 +1,56 @@
+"""The process that holds the one port: `python -m coinhts_pipeline.front.serve SOCKET-OF-THE-UI`.
+
+What lives here: from settings to a server that listens. What stays out: who starts and watches it (`up`).
+"""
+
+import signal
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import uvicorn
+
+from coinhts_core.ledger.connection import Ledger
+from coinhts_core.settings import Settings, read_settings
+from coinhts_pipeline.front import address
+from coinhts_pipeline.front.app import build
+
+_CONNECTIONS = 4
+_MOST_AT_ONCE = 1_000
+_LAST_WORDS_S = 1
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        settings = read_settings()
+        address.judge(settings.web)
+        ledger = stack.enter_context(_ledger(settings)) if settings.web.password else None
+        uvicorn.Server(_configured(settings, ledger, Path(sys.argv[1]))).run()
+
+
+def _ledger(settings: Settings) -> Ledger:
+    if settings.postgres_url is None:
+        msg = "the ledger's address is set by `coinhts up`, which starts this process"
+        raise RuntimeError(msg)
+    return Ledger.open(settings.postgres_url.get_secret_value(), _CONNECTIONS)
+
+
+def _configured(settings: Settings, ledger: Ledger | None, ui: Path) -> uvicorn.Config:
+    """No header of a client's changes its address, and no answer names the server."""
+    return uvicorn.Config(
+        build(settings, ledger, ui),
+        host=settings.web.host,
+        port=settings.web.port,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=_MOST_AT_ONCE,
+        timeout_graceful_shutdown=_LAST_WORDS_S,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from coinhts_pipeline.front.serve import main
+from coinhts_pipeline.installation import PROJECT
+
+
+def test_the_process_binds_one_port_and_leaves_when_asked(tmp_path, ui, request):
+    """Nothing else listens; no answer names the server; a signal ends it without a trace."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coinhts_pipeline.front.serve", str(ui.place)],
+        env={"PATH": os.environ["PATH"], "COINHTS_HOME": str(tmp_path), "COINHTS_WEB__PORT": str(port)},
+        stderr=subprocess.PIPE, text=True, cwd=PROJECT,
+    )  # fmt: skip
+    request.addfinalizer(process.kill)
+    deadline = time.monotonic() + 30
+    while not (bound := [of for of in psutil.Process(process.pid).net_connections() if of.status == "LISTEN"]):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert [(of.laddr.ip, of.laddr.port) for of in bound] == [("127.0.0.1", port)]
+    with socket.create_connection(("127.0.0.1", port)) as caller:
+        caller.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answered = caller.recv(65_536)
+    assert answered.startswith(b"HTTP/1.1 200 OK")
+    assert b"uvicorn" not in answered.lower()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_it_serves_nobody_beyond_loopback_without_a_login(tmp_path, monkeypatch):
+    """Whoever starts it."""
+    monkeypatch.setenv("COINHTS_HOME", str(tmp_path))
+    monkeypatch.setenv("COINHTS_WEB__HOST", "0.0.0.0")  # noqa: S104 - it is refused
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(Exception, match="without a login only loopback is bound"):
+            main()
+    finally:
+        signal.signal(signal.SIGTERM, before)

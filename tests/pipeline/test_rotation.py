@@ -1,0 +1,23 @@
+from coinhts_pipeline.rotation import rotate
+
+
+def test_a_log_keeps_its_newest_and_so_many_before(tmp_path):
+    """Whoever goes on writing to it writes to its beginning; what is older than the last one kept is gone."""
+    log = tmp_path / "code.log"
+    with log.open("ab", buffering=0) as writer:
+        for number in range(7):
+            writer.write(f"{number:03}\n".encode() * 25)
+            assert rotate(log, most_bytes=100, kept=3)
+            assert log.read_bytes() == b""
+        writer.write(b"now\n")
+    assert log.read_bytes() == b"now\n"
+    assert [file.read_text()[:3] for file in sorted(tmp_path.glob("code.log.*"))] == ["006", "005", "004"]
+
+
+def test_a_short_log_and_one_that_is_missing_are_left_alone(tmp_path):
+    """Nothing is moved before it must be."""
+    log = tmp_path / "code.log"
+    assert not rotate(log)
+    log.write_bytes(b"x" * 99)
+    assert not rotate(log, most_bytes=100)
+    assert list(tmp_path.iterdir()) == [log]
