@@ -119,6 +119,7 @@ def _read(file: Path, said: Said, *, of_any_length: bool) -> FileBars:
         said.timeframe or named,
         said.zone,
         is_coin_hts=_is_in_a_tree_of_coin_hts(file),
+        otherwise=Zone.UTC if of_any_length else None,
     )
     found = finest_gap(stamps.read(first["opened_at"]))
     timeframe = _agreed(said.timeframe, named, found) if not of_any_length else said.timeframe or named or Timeframe.M1

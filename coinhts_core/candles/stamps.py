@@ -5,7 +5,8 @@ spelling, as one format. What stays out: which column holds the times (`columns`
 
 Times that carry no zone are Korean or UTC, nine hours apart, and nothing in a row tells. What can tell is asked in
 this order: the person, the column's name, coin_hts' tree (its writer writes UTC), and day bars: Upbit's open at
-00:00 UTC, which is 09:00 in Korea. Else the file is refused. A bare date names the same day in both places.
+00:00 UTC, which is 09:00 in Korea. Else the file is refused, unless it is only looked at: then they are UTC, as in
+frames. A bare date names the same day in both places.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from coinhts_core.errors import RefusedError
 from coinhts_core.markets import Timeframe
 
 _EARLIEST, _LATEST = datetime(2009, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # bitcoin's first year
+_OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # of times that are spelled out, for bars of other markets
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y. %m. %d", "%Y%m%d")
 _TIMES = ("", " %H:%M:%S%.f", " %H:%M", "T%H:%M:%S%.f", "T%H:%M", "%H%M%S", "%H%M")
@@ -51,7 +53,7 @@ class Stamps:
     def read(self, column: pl.Series) -> pl.Series:
         """Moments in UTC; none where no believable time stands."""
         moments = (self._local(column) - self.zone.ahead).dt.replace_time_zone("UTC")
-        return moments.set(~moments.is_between(_EARLIEST, _LATEST).fill_null(value=False), None)
+        return moments.set(~moments.is_between(_OLDEST, _LATEST).fill_null(value=False), None)
 
     def _local(self, column: pl.Series) -> pl.Series:
         if self.unit:
@@ -62,7 +64,13 @@ class Stamps:
 
 
 def understand(
-    sample: pl.Series, column: str, timeframe: Timeframe | None, zone: Zone | None, *, is_coin_hts: bool
+    sample: pl.Series,
+    column: str,
+    timeframe: Timeframe | None,
+    zone: Zone | None,
+    *,
+    is_coin_hts: bool,
+    otherwise: Zone | None = None,
 ) -> Stamps:
     """How the times of a column of this name are to be read, or a refusal with what to say."""
     if unit := _unit_of(sample):
@@ -76,7 +84,11 @@ def understand(
         return Stamps("dates", formats=formats)
     naive = Stamps("", formats=formats)
     if formats or sample.dtype == pl.Datetime:
-        zone, why = _zone_of(naive.read(sample), column, timeframe, zone, is_coin_hts=is_coin_hts)
+        known = _zone_of(naive.read(sample), column, timeframe, zone, is_coin_hts=is_coin_hts)
+        zone, why = known or (otherwise, "nothing says otherwise")
+        if zone is None:
+            reason = "its times carry no zone, and nothing tells it; add --timezone UTC or --timezone KST"
+            raise RefusedError(reason=reason)
         return Stamps(f"{zone} ({why})", formats=formats, zone=zone)
     found = next(iter(sample.drop_nulls()), None)
     raise RefusedError(reason=f"{found!r} is no time we can read; write it like 2026-01-31T09:00:00+09:00")
@@ -148,7 +160,7 @@ def _typed(column: pl.Series) -> pl.Series:
 
 def _zone_of(
     moments: pl.Series, column: str, timeframe: Timeframe | None, zone: Zone | None, *, is_coin_hts: bool
-) -> tuple[Zone, str]:
+) -> tuple[Zone, str] | None:
     if zone:
         return zone, "as you say"
     for named in Zone:
@@ -161,4 +173,4 @@ def _zone_of(
             opens = (datetime.combine(_EARLIEST, time()) + day_zone.ahead).time()
             if (moments.drop_nulls().dt.time() == opens).all():
                 return day_zone, f"its day bars open at {opens:%H:%M}"
-    raise RefusedError(reason="its times carry no zone, and nothing tells it; add --timezone UTC or --timezone KST")
+    return None

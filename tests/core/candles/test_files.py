@@ -285,3 +285,15 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path, line, sentence):
     file.write_text(text(written, in_utc("%Y-%m-%dT%H:%M:%SZ")) + f"\n{line}\n")
     with pytest.raises(BadFileError, match=sentence):
         candles_in(file, Said())
+
+
+@pytest.mark.parametrize("year", [2001, 2026])
+def test_times_without_a_zone_may_be_looked_at(tmp_path, year):
+    """They are UTC then, as in a frame; for keeping them somebody has to say so."""
+    opened_at = pl.Series([datetime(year, 1, 1) + timedelta(minutes=place) for place in range(20)])  # noqa: DTZ001 - that is the point
+    file = tmp_path / "KRW-BTC.csv"
+    MINUTES.with_columns(opened_at=opened_at).write_csv(file)
+    with pytest.raises(BadFileError, match="add --timezone UTC"):
+        read_file(file, Said())
+    assert candles_in(file, Said())[BTC]["opened_at"][0] == datetime(year, 1, 1, tzinfo=UTC)
+    assert candles_in(file, Said(zone=Zone.KST))[BTC]["opened_at"][0] == datetime(year - 1, 12, 31, 15, tzinfo=UTC)
