@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -116,7 +117,8 @@ def test_killed_while_making_the_data_directory_begins_anew(server_home, share_e
     first.kill()
     if not is_initdb_left_running:
         for child in children:
-            child.kill()
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
     files = place_of(server_home).files
     assert (files / "data.new").exists()
     assert not (files / "data").exists()
