@@ -124,7 +124,7 @@ def _when(place: date) -> str:
 def figures(rows: Sequence[Mapping[str, Any]]) -> None:
     """Strategy x coin: what it made, how deep it fell, how often it traded, and what holding would have made."""
     table(
-        ["strategy", "coin", "return", "drawdown", "trades", "win rate", "buy & hold", "vs. it"],
+        ["strategy", "coin", "return", "drawdown", "trades", "win rate", "buy & hold"],
         [
             [
                 row["strategy"],
@@ -134,16 +134,11 @@ def figures(rows: Sequence[Mapping[str, Any]]) -> None:
                 str(row["trades"]),
                 percent(row["win_rate"]).lstrip("+"),
                 percent(row["buy_and_hold"]),
-                percent(_difference(row["total_return"], row["buy_and_hold"])),
             ]
             for row in rows
         ],
         words=2,
     )
-
-
-def _difference(left: float | None, right: float | None) -> float | None:
-    return None if left is None or right is None else left - right
 
 
 def curve(name: str, values: Sequence[float]) -> None:

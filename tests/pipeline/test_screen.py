@@ -40,7 +40,7 @@ def test_figures_are_fractions_shown_as_percent_and_unknown_ones_as_dashes(capsy
     """Signs are kept; what is undefined is not shown as zero."""
     screen.figures([FIGURES, FIGURES | {"win_rate": None}])
     out = capsys.readouterr().out
-    assert [word for word in ("-4.21%", "-9.00%", "33.33%", "\N{EN DASH}", "-11.31%") if word not in out] == []
+    assert [word for word in ("-4.21%", "-9.00%", "33.33%", "\N{EN DASH}", "+7.10%") if word not in out] == []
 
 
 def test_the_demo_ends_with_its_figures_a_curve_and_what_to_try_next(capsys):
