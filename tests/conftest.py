@@ -55,6 +55,14 @@ _KEYS_OF_NOBODY = (
 )
 
 
+_LONGEST_FIRST = ("tests/ui/", "tests/faults/", "tests/pipeline/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rooms whose files take longest begin, so that no worker is left alone with one of them at the end."""
+    items.sort(key=lambda item: next((at for at, room in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(room)), 9))
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch):
     for name in [name for name in os.environ if name.startswith("COINHTS_")]:

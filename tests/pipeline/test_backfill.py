@@ -177,6 +177,7 @@ def test_pieces_from_the_first_absent_day_on_end_the_same(fresh, undisturbed):
     assert bring_up_to(fresh, LAST).blocks == []
 
 
+@pytest.mark.slow
 def test_runs_of_single_days_in_any_order_at_once_end_the_same_after_stale(open_home, one_pass):
     """As the UI's dialog may launch them: four processes, candles and all in each run, nothing ordered."""
     with open_home(CROSS, BREAKOUT) as house:

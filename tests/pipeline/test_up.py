@@ -234,6 +234,7 @@ def test_a_child_that_keeps_dying_is_started_ever_later(tmp_path):
     child._process.wait()
 
 
+@pytest.mark.slow
 def test_a_killed_supervisor_is_cleared_away_by_the_next(start):
     """Its children hold the port and run schedules still: they are stopped, and theirs is the port again."""
     killed = start().arrive()
