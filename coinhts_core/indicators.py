@@ -32,13 +32,6 @@ _FORGOTTEN = 1e-9
 _ABREAST = 512  # so many bars stay in the processor's first cache
 
 
-def exact_units(prices: Floats, largest_factor: int) -> NDArray[Any]:
-    """Prices as whole units when they, times `largest_factor`, fit 64 bits; else the prices as they are."""
-    units, is_decimal = _units(prices)
-    fits = np.abs(units).max(initial=0) * float(largest_factor) < _HEADROOM
-    return units if fits and is_decimal.all() else prices
-
-
 def rolling_sum(values: NDArray[Any], window: int) -> NDArray[Any]:
     """The sum of the last `window` values at each of them; meaningless before the window has filled.
 

@@ -1,11 +1,11 @@
 """Symbol x date: the partitions all rooms share, and how many symbol-days become few runs.
 
-What lives here: the definitions, keys in both directions, rectangles and their run tags. What stays out: which days
-need work (`rehearsal`).
+What lives here: the definitions, keys in both directions, rectangles, their run tags and requests. What stays out:
+which days need work (`rehearsal`).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -78,6 +78,17 @@ def rectangles(wanted: Mapping[Market, Iterable[date]], order: Sequence[str], la
             else:
                 found[place] = Rectangle((*found[place].symbols, symbol), first, last)
     return found
+
+
+def range_runs(
+    wanted: Mapping[Market, Iterable[date]],
+    instance: dg.DagsterInstance,
+    run_key: str,
+    config: Mapping[str, object] | None = None,
+) -> Iterator[dg.RunRequest]:
+    """The range runs of symbol-days, each asked for once under the key."""
+    for block in rectangles(wanted, instance.get_dynamic_partitions(SYMBOLS.name or "")):
+        yield dg.RunRequest(f"{run_key} {sorted(block.tags.values())}", dict(config or {}), block.tags)
 
 
 def _neighbour(found: list[Rectangle], before: str | None, first: date, last: date, largest: int) -> int | None:

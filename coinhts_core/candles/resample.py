@@ -1,8 +1,8 @@
-"""Coarser bars out of finer ones, and which day a bar belongs to.
+"""Coarser bars out of finer ones.
 
-What lives here: `resample` and `day_of`. What to add: nothing for a new timeframe; its length is enough. What
-stays out: filling; a coarser bar exists only where something was traded. Whether all finer bars are there is
-the caller's to know: half an hour's minutes make an hour's bar, too.
+What lives here: `resample`. What to add: nothing for a new timeframe; its length is enough. What stays out: which day
+a bar belongs to (`bars`), and filling; a coarser bar exists only where something was traded. Whether all finer bars
+are there is the caller's to know: half an hour's minutes make an hour's bar, too.
 
 Sums are exact, so it does not matter in how many steps they are made: volume is summed in whole steps of 1e-8
 of the coin (the venue's own resolution), turnover in steps of 0.0001 KRW. That holds while a bar's sum fits
@@ -11,15 +11,12 @@ step: a bar made of minutes is still the same on every machine, one made in two 
 bits.
 """
 
-from datetime import date, datetime, timedelta
-
 import polars as pl
 
 from coinhts_core.errors import RefusedError
 from coinhts_core.markets import Timeframe
 
 _STEPS = {"volume": 10**8, "turnover_krw": 10**4}
-_MOMENT = timedelta(microseconds=1)
 
 
 def resample(candles: pl.DataFrame, source: Timeframe, target: Timeframe) -> pl.DataFrame:
@@ -37,11 +34,6 @@ def resample(candles: pl.DataFrame, source: Timeframe, target: Timeframe) -> pl.
         *(_in_steps(column, steps).sum() for column, steps in _STEPS.items()),
     )
     return coarser.with_columns(_out_of_steps(coarser[column], steps) for column, steps in _STEPS.items())
-
-
-def day_of(closed_at: datetime) -> date:
-    """Day D with D 00:00 < closed_at ≤ D+1 00:00: a bar closing at midnight belongs to the day that ends."""
-    return (closed_at - _MOMENT).date()
 
 
 def _in_steps(column: str, steps: int) -> pl.Expr:

@@ -7,7 +7,7 @@ stays out: asking and judging (`candles`), the daily extension (`strategies`), a
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 import dagster as dg
@@ -19,10 +19,9 @@ from coinhts_core.days import DayRange, last_complete_day
 from coinhts_core.hashes import digest
 from coinhts_core.inventory import take_inventory
 from coinhts_core.lineup import Entry
-from coinhts_core.markets import Market
 from coinhts_core.settings import Settings, read_settings
 from coinhts_pipeline.defs.strategies import REHEARSE_DAYS
-from coinhts_pipeline.partitions import SYMBOLS, days_by_symbol, partition_key, rectangles
+from coinhts_pipeline.partitions import days_by_symbol, partition_key, range_runs
 from coinhts_pipeline.resources import Rooms
 
 MOST_A_TICK = 120  # symbol-days; of Upbit, about a thousand calls
@@ -110,7 +109,7 @@ def on_missing_candles(context: dg.SensorEvaluationContext) -> dg.SensorResult |
         told = f"{len(missing)} symbol-days are missing; they wait for their turn" if missing else "no day is missing"
         return dg.SensorResult(skip_reason=told, cursor=patience.written())
     run_key = digest(f"{moment:%Y-%m-%d %H}", *(f"{patience.tries(key)} {key}" for key in chosen))
-    requests = _range_runs(days_by_symbol(chosen), context.instance, run_key)
+    requests = range_runs(days_by_symbol(chosen), context.instance, run_key)
     return dg.SensorResult(run_requests=list(requests), cursor=patience.after(chosen, moment).written())
 
 
@@ -129,7 +128,7 @@ def revisit_recent_days_daily(context: dg.ScheduleEvaluationContext) -> Iterator
             yield dg.SkipReason(f"{rooms.exchange.name} never tells a day differently")
             return
         wanted = {of.symbol: [day for day in days if of.is_listed_on(day)] for of in rooms.active}
-    requests = list(_range_runs(wanted, context.instance, context.scheduled_execution_time.isoformat(), _REFRESH))
+    requests = list(range_runs(wanted, context.instance, context.scheduled_execution_time.isoformat(), _REFRESH))
     yield from requests
     if not requests:
         yield dg.SkipReason("no symbol is listed on these days")
@@ -143,13 +142,3 @@ def _missing(rooms: Rooms, moment: datetime) -> Iterator[str]:
     for of in rooms.active:
         inventory = take_inventory(rooms.lake, rooms.ledger, of, DayRange(of.anchor, last))
         yield from (partition_key(of.symbol, day) for day, state in inventory.states.items() if state not in _WELL)
-
-
-def _range_runs(
-    wanted: Mapping[Market, Iterable[date]],
-    instance: dg.DagsterInstance,
-    run_key: str,
-    config: Mapping[str, object] | None = None,
-) -> Iterator[dg.RunRequest]:
-    for block in rectangles(wanted, instance.get_dynamic_partitions(SYMBOLS.name or "")):
-        yield dg.RunRequest(f"{run_key} {sorted(block.tags.values())}", dict(config or {}), block.tags)

@@ -24,7 +24,7 @@ from coinhts_core.signals import SIGNALS
 from coinhts_pipeline.gate import breach_of
 from coinhts_pipeline.io_managers.blocks import Block, in_blocks
 from coinhts_pipeline.io_managers.lake import column_schema
-from coinhts_pipeline.partitions import SYMBOLS, days_by_symbol, rectangles, symbol_days
+from coinhts_pipeline.partitions import days_by_symbol, range_runs, symbol_days
 from coinhts_pipeline.resources import House, Rooms
 from coinhts_pipeline.verdicts import asset_body
 
@@ -143,7 +143,7 @@ def rehearse_days_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.Ru
     with Rooms.open(read_settings()) as rooms:
         agenda = Agenda(rooms.lake, rooms.ledger, rooms.lineup)
         wanted = {of.symbol: agenda.to_extend(of, last, last) for of in rooms.active}
-    yield from _range_runs(wanted, context.instance, context.scheduled_execution_time.isoformat())
+    yield from _runs_or_nothing(wanted, context.instance, context.scheduled_execution_time.isoformat())
 
 
 @dg.sensor(
@@ -163,17 +163,16 @@ def on_stale_chain(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
         codes = [entry.backtests_code for entry in rooms.lineup.values()]
     hour = f"{now():%Y-%m-%d %H}"  # what failed is tried again, but not every minute
     named = sorted(f"{day} {symbol}" for symbol, days in stale.items() for day in days)
-    yield from _range_runs(stale, context.instance, digest(hour, *codes, *named))
+    yield from _runs_or_nothing(stale, context.instance, digest(hour, *codes, *named))
 
 
-def _range_runs(
+def _runs_or_nothing(
     wanted: Mapping[Market, Iterable[date]], instance: dg.DagsterInstance, run_key: str
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    blocks = rectangles(wanted, instance.get_dynamic_partitions(SYMBOLS.name or ""))
-    if not blocks:
+    requests = list(range_runs(wanted, instance, run_key))
+    yield from requests
+    if not requests:
         yield dg.SkipReason("every day is current")
-    for block in blocks:
-        yield dg.RunRequest(run_key=f"{run_key} {sorted(block.tags.values())}", tags=block.tags)
 
 
 def _blocks(rooms: Rooms, entry: Entry, keys: Iterable[str], block_of: BlockOf, waiting: list[str]) -> Iterator[Block]:

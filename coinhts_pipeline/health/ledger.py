@@ -13,6 +13,7 @@ from coinhts_core.clock import now
 from coinhts_core.errors import LedgerUnreachableError, VenueMismatchError
 from coinhts_core.ledger.connection import Ledger, database_beside
 from coinhts_core.ledger.migrate import status
+from coinhts_core.ledger.queries import load_queries
 from coinhts_core.ledger.server import EmbeddedServer
 from coinhts_core.ledger.venue import find_venue
 from coinhts_core.settings import Settings
@@ -20,7 +21,6 @@ from coinhts_pipeline.health import stored
 from coinhts_pipeline.health.diagnosis import Finding, State, Trouble, diagnosed
 
 _OLDEST = 16  # what docker/compose.yaml runs; older ones were never tried
-_CLOCK = "SELECT clock_timestamp()"
 _FARTHEST_CLOCK = timedelta(seconds=5)
 _START_PATIENCE_S = 30.0
 _CONNECT_PATIENCE_S = 7.0
@@ -94,7 +94,7 @@ def _explained(error: LedgerUnreachableError) -> Trouble | None:
 def _clock(ledger: Ledger) -> str | Trouble:
     with ledger.transaction() as connection:
         before = now()
-        (theirs,) = connection.execute(_CLOCK).fetchone() or (before,)
+        (theirs,) = connection.execute(load_queries("installation")["tell_time"]).fetchone() or (before,)
         after = now()
     ahead = max(before - theirs, theirs - after, timedelta(0))
     if ahead > _FARTHEST_CLOCK:

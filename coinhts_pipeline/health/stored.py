@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
 from coinhts_core.agenda import Agenda
 from coinhts_core.candles.coverage import State as DayState
@@ -26,6 +26,7 @@ from coinhts_core.inventory import take_inventory
 from coinhts_core.lake.lake import Lake
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.ledger.locks import if_free
+from coinhts_core.ledger.queries import load_queries
 from coinhts_core.lineup import Entry, read_lineup
 from coinhts_core.settings import ALL_KRW, Settings
 from coinhts_pipeline.health.diagnosis import Finding, State, Trouble, diagnosed
@@ -36,14 +37,6 @@ _COLLECT = "`coinhts data status` and `coinhts backfill` take their time and tel
 _UNSURE = (DayState.UNAVAILABLE, DayState.BAD_BARS)
 _TIME_TO_CLAIM = timedelta(minutes=2)
 _LONGEST_SILENCE = timedelta(minutes=3)
-_TABLES = "SELECT 1 WHERE to_regclass('runs') IS NOT NULL AND to_regclass('daemon_heartbeats') IS NOT NULL"
-_BEGUN = """
-    SELECT run_id, update_timestamp AT TIME ZONE 'UTC'
-    FROM runs
-    WHERE status IN ('STARTING', 'STARTED', 'CANCELING')
-"""
-_FAILED = "SELECT run_id FROM runs WHERE status = 'FAILURE' AND update_timestamp AT TIME ZONE 'UTC' > %(since)s"
-_HEARTBEATS = "SELECT daemon_type, timestamp AT TIME ZONE 'UTC', body FROM daemon_heartbeats ORDER BY daemon_type"
 
 
 @dataclass(frozen=True)
@@ -145,8 +138,8 @@ def _absent(lake: Lake, names: Iterable[str], of: Registered, last: date) -> lis
 
 def _runs(settings: Settings, address: str) -> str | Trouble:
     """A run is executed by a process that holds its file; see `claims`."""
-    begun = _asked(address, _BEGUN)
-    failed = _asked(address, _FAILED, since=now() - timedelta(days=1))
+    begun = _asked(address, "find_begun_runs")
+    failed = _asked(address, "find_failed_runs", since=now() - timedelta(days=1))
     claims = settings.home / "dagster" / "claims"
     dead = [run_id for run_id, since in begun if _is_dead(claims / run_id, since)]
     if dead:
@@ -173,23 +166,25 @@ def _daemon(settings: Settings, address: str) -> str | Trouble:
             "`coinhts up` is not on, so no schedule and no sensor runs", "start it, or run `coinhts backfill`"
         )
     began = datetime.fromtimestamp(lock.stat().st_mtime, tz=UTC)
-    beats = _asked(address, _HEARTBEATS)
-    silent = now() - max([began, *(at for _, at, _ in beats)])
+    beats = _asked(address, "list_heartbeats")
+    silent = now() - max([began, *(at for _, _, at in beats)])
     if silent > _LONGEST_SILENCE:
         what = f"silent for {silent.total_seconds() / 60:.0f} minutes although `coinhts up` is on"
         to_do = f"look into {settings.home / 'logs' / 'daemon.log'}, then stop `coinhts up` and start it again"
         return Trouble(what, to_do, State.FAILED)
-    complaining = [kind for kind, _, body in beats if json.loads(body or "{}").get("errors")]
+    complaining = [kind for kind, body, _ in beats if json.loads(body or "{}").get("errors")]
     if complaining:
         return Trouble(f"in trouble: {', '.join(complaining)}", "the UI's page of daemons (Deployment) tells why")
     return f"heard of {silent.total_seconds():.0f} s ago"
 
 
-def _asked(address: str, statement: LiteralString, **facts: object) -> list[tuple[Any, ...]]:
+def _asked(address: str, name: str, **facts: object) -> list[tuple[Any, ...]]:
     """Nothing, where Dagster has laid out no tables yet."""
+    queries = load_queries("dagster")
     try:
         with Ledger.open(address, most_connections=1) as dagster, dagster.transaction() as connection:
-            return connection.execute(statement, facts).fetchall() if connection.execute(_TABLES).fetchone() else []
+            has_tables = connection.execute(queries["has_tables"]).fetchone()
+            return connection.execute(queries[name], facts).fetchall() if has_tables else []
     except LedgerUnreachableError as error:
         if error.reason.endswith("does not exist"):
             return []

@@ -9,3 +9,7 @@ ON CONFLICT (name) DO NOTHING;
 SELECT value
 FROM installation
 WHERE name = 'venue';
+
+-- name: tell_time
+-- What the server's clock shows.
+SELECT clock_timestamp();

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from coinhts_core.candles.bars import Bars
-from coinhts_core.candles.resample import day_of, resample
+from coinhts_core.candles.resample import resample
 from coinhts_core.exchanges import open_exchange
 from coinhts_core.markets import Market, Timeframe
 
@@ -65,7 +65,7 @@ def test_a_slice_of_bars_is_bars():
 
 @pytest.mark.parametrize("timeframe", [Timeframe.M15, Timeframe.H4, Timeframe.D1, Timeframe.W1])
 def test_rows_of_a_day_are_those_that_close_in_it(timeframe):
-    """The same rule as `day_of`, on arrays: days divide the bars without gap or overlap."""
+    """00:00 < closed_at ≤ 24:00, midnight closing the day that ends: days divide the bars without gap or overlap."""
     days = [date(2026, 1, 1) + timedelta(days=offset) for offset in range(18)]
     candles = resample(pl.concat(SAMPLE.minutes(BTC, day) for day in days), Timeframe.M1, timeframe)
     bars = Bars.from_frame(candles, timeframe.length)
@@ -73,7 +73,7 @@ def test_rows_of_a_day_are_those_that_close_in_it(timeframe):
     by_day = [bars.rows_of(day) for day in [*days, date(2026, 1, 19)]]
     assert [row for rows in by_day for row in range(len(bars))[rows]] == list(range(len(bars)))
     for day, rows in zip(days, by_day, strict=False):
-        assert all(day_of(moment) == day for moment in closed_at[rows])
+        assert all((moment - timedelta(microseconds=1)).date() == day for moment in closed_at[rows])
 
 
 def test_a_bar_knows_only_the_longer_ones_that_had_closed():

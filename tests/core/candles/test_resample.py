@@ -3,11 +3,11 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coinhts_core.candles.frame import CANDLES
-from coinhts_core.candles.resample import day_of, resample
+from coinhts_core.candles.resample import resample
 from coinhts_core.errors import RefusedError
 from coinhts_core.exchanges import open_exchange
 from coinhts_core.markets import Market, Timeframe
@@ -124,17 +124,3 @@ def test_what_does_not_fit_is_refused(source, target):
     """Finer bars cannot be invented, and uneven ones would cut bars in two."""
     with pytest.raises(RefusedError, match=f"bars of {source} cannot make bars of {target}; choose one of {source}"):
         resample(CANDLES.empty(), source, target)
-
-
-@settings(max_examples=50)
-@given(st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 # hypothesis adds the zone
-def test_a_bar_belongs_to_the_day_in_which_it_closes(closed_at):
-    """D 00:00 < closed_at ≤ D+1 00:00."""
-    midnight = datetime.combine(day_of(closed_at), datetime.min.time(), UTC)
-    assert midnight < closed_at <= midnight + timedelta(days=1)
-
-
-def test_midnight_closes_the_day_that_ends():
-    """A week that closes on Monday 00:00 belongs to Sunday."""
-    assert day_of(MONDAY) == date(2026, 1, 4)
-    assert day_of(MONDAY + timedelta(microseconds=1)) == date(2026, 1, 5)
