@@ -10,6 +10,7 @@ answers the operator's first question, wait or fix? What stays out: handling; th
     │   ├── LedgerStartError
     │   ├── CommitRaceError
     │   ├── ExchangeUnavailableError
+    │   ├── DaysUnansweredError
     │   └── SinkUnavailableError
     └── RefusedError             fix something first
         ├── BadMarketError
@@ -144,6 +145,12 @@ class ExchangeUnavailableError(RetryableError):
     """The venue does not answer."""
 
     sentence = "{venue} did not answer ({reason}); try again later"
+
+
+class DaysUnansweredError(RetryableError):
+    """Some days' candles did not come."""
+
+    sentence = "{days} symbol-days were not answered; `coinhts data gaps` says why, `coinhts data repair` asks again"
 
 
 class SinkUnavailableError(RetryableError):

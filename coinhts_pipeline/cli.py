@@ -95,13 +95,16 @@ def backfill(*, symbols: str | None, timerange: str | None, stale: bool, as_json
     """Candles to positions for symbols x days; days already current are left alone."""
     from coinhts_pipeline import screen
     from coinhts_pipeline.backfill import Runner, execute, plan, plan_stale
+    from coinhts_pipeline.data import inventories, judge
     from coinhts_pipeline.definitions import defs
 
     with opened(symbols, timerange) as (installation, chosen, days):
         planned = plan_stale(installation, chosen) if stale else plan(installation, chosen, days.first, days.last)
         with screen.progress("candles to positions", planned.steps) as progress:
             execute(Runner(installation, defs()), planned, progress)
+        left = [] if stale else inventories(installation, chosen, days)
     told(planned, "every day is current; nothing to do", as_json=as_json)
+    judge(left)
 
 
 @cli.command()

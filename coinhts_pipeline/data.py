@@ -12,7 +12,7 @@ from coinhts_core.candles.coverage import State
 from coinhts_core.candles.frame import MINUTES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.days import DayRange
-from coinhts_core.errors import NotStoredError
+from coinhts_core.errors import CheckFailedError, DaysUnansweredError, NotStoredError
 from coinhts_core.inventory import Hole, Inventory, quiet_stretches, take_inventory
 from coinhts_pipeline.backfill import Plan, Progress, Runner, execute, plan_stale
 from coinhts_pipeline.defs.strategies import REHEARSE_DAYS
@@ -54,6 +54,15 @@ def repair(runner: Runner, symbols: Sequence[Registered], planned: Plan, progres
     stale = plan_stale(runner.installation, symbols)
     execute(runner, stale, progress)
     return stale
+
+
+def judge(found: Sequence[Inventory]) -> None:
+    """A command whose days did not come, or came with bars that are not believed, does not end as if they had."""
+    if unanswered := sum(of.count(State.NOT_FETCHED) + of.count(State.UNAVAILABLE) for of in found):
+        raise DaysUnansweredError(days=unanswered)
+    if doubtful := sum(of.count(State.BAD_BARS) for of in found):
+        reason = f"{doubtful} symbol-days hold bars that are not believed; `coinhts data gaps` names them"
+        raise CheckFailedError(check="candles", reason=reason)
 
 
 def holes(installation: Installation, found: Sequence[Inventory], days: DayRange, at_least: timedelta) -> list[Hole]:

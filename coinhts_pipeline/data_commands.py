@@ -79,10 +79,10 @@ def data_gaps(*, symbols: str | None, timerange: str | None, quiet: int, as_json
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be asked for, and ask for nothing.")
 @command
 def data_download(*, symbols: str | None, timerange: str | None, only_plan: bool, as_json: bool) -> None:
-    """Candles alone, for the days nobody has answered for yet."""
+    """Candles alone, for the days nobody has answered for yet; not 0 when some did not come, or came with bad bars."""
     from coinhts_pipeline import effort, screen
     from coinhts_pipeline.backfill import Runner
-    from coinhts_pipeline.data import download, download_plan, inventories
+    from coinhts_pipeline.data import download, download_plan, inventories, judge
     from coinhts_pipeline.definitions import defs
 
     with opened(symbols, timerange) as (installation, chosen, days):
@@ -91,10 +91,12 @@ def data_download(*, symbols: str | None, timerange: str | None, only_plan: bool
         if not only_plan:
             with screen.progress("candles", planned.steps) as progress:
                 download(Runner(installation, defs()), planned, progress)
+        left = [] if only_plan else inventories(installation, chosen, days)
     if as_json:
         document(cost.facts())
     else:
         effort.show(cost)
+    judge(left)
 
 
 @data.command("repair")
@@ -104,17 +106,16 @@ def data_repair(*, symbols: str | None, timerange: str | None, as_json: bool) ->
     """Ask again for what is missing, then fold again what stood on it."""
     from coinhts_pipeline import screen
     from coinhts_pipeline.backfill import Runner
-    from coinhts_pipeline.data import inventories, repair, repair_plan
+    from coinhts_pipeline.data import inventories, judge, repair, repair_plan
     from coinhts_pipeline.definitions import defs
 
     with opened(symbols, timerange) as (installation, chosen, days):
         planned = repair_plan(installation, inventories(installation, chosen, days))
         with screen.progress("candles", planned.steps) as progress:
             repair(Runner(installation, defs()), chosen, planned, progress)
-        left = repair_plan(installation, inventories(installation, chosen, days)).partitions
+        left = inventories(installation, chosen, days)
     told(planned, "nothing to mend", as_json=as_json)
-    if left and not as_json:
-        screen.say(f"{left} symbol-days could not be mended; `coinhts data gaps` says why")
+    judge(left)
 
 
 @data.command("export")
