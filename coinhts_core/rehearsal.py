@@ -15,8 +15,9 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 
-from coinhts_core.backtests.chain import BACKTESTS, NOT_LISTED, WAITING, first_link, next_link, stored_day
+from coinhts_core.backtests.chain import BACKTESTS, NOT_LISTED, WAITING, first_link, next_link, stored_days
 from coinhts_core.backtests.engine import Day, Floats, minutes_within
 from coinhts_core.backtests.fold import DayFold, State, fold_day
 from coinhts_core.candles.bars import Bars
@@ -63,12 +64,9 @@ class Rehearsal:
     def backtests(self, days: Iterable[date]) -> dict[date, DayRows]:
         wanted = list(days)
         folds = self._folds([day for day in wanted if day in self._links])
-        return {
-            day: DayRows.of(BACKTESTS, stored_day(day, folds[day]), data_version=self._links[day])
-            if day in folds
-            else self._without_rows(BACKTESTS, day)
-            for day in wanted
-        }
+        asked = {day: folds[day] for day in wanted if day in folds}
+        folded = DayRows.of_days(BACKTESTS, stored_days(asked), dict.fromkeys(asked, 1), data_versions=self._links)
+        return {day: folded[day] if day in folded else self._without_rows(BACKTESTS, day) for day in wanted}
 
     def links(self, days: Iterable[date]) -> dict[date, str]:
         """The data version each day's backtest should have now."""
@@ -103,18 +101,33 @@ class Rehearsal:
         """Every day of the unbroken line, as stored where that is what is expected now, else decided anew."""
         stored = self._lake.heads(self._asset("signals"), self._registered.symbol)
         expected = {day: self._sight.made_from(day, self._entry.signals_code) for day in self.days}
-        return {
-            day: Decided(None, stored[day])
-            if day in stored and stored[day].made_from == made_from
-            else self._decide(day, made_from)
-            for day, made_from in expected.items()
-        }
+        kept = {day: stored[day] for day, made_from in expected.items() if _is_made_from(stored.get(day), made_from)}
+        fresh = self._decide({day: made_from for day, made_from in expected.items() if day not in kept})
+        return {day: Decided(None, kept[day]) if day in kept else fresh[day] for day in expected}
 
-    def _decide(self, day: date, made_from: str) -> Decided:
-        bars, rows = self._sight.bars, self._sight.rows[day]
-        decisions = decide(self._entry.strategy, bars, rows.start, rows.stop)
-        frame = decisions_frame(self._entry.strategy, bars, rows.start, rows.stop, decisions)
-        return Decided(decisions, DayRows.of(SIGNALS, frame, made_from=made_from))
+    def _decide(self, fresh: Mapping[date, str]) -> dict[date, Decided]:
+        """Days anew; neighbours in one pass, where that is the same."""
+        strategy, bars, rows = self._entry.strategy, self._sight.bars, self._sight.rows
+        decided: dict[date, Decisions] = {}
+        frames = [SIGNALS.empty()]
+        for days in self._stretches(fresh) if strategy.is_windowed else [[day] for day in fresh]:
+            first, end = rows[days[0]].start, rows[days[-1]].stop
+            decisions = decide(strategy, bars, first, end)
+            frames.append(decisions_frame(strategy, bars, first, end, decisions))
+            decided |= {day: decisions[rows[day].start - first : rows[day].stop - first] for day in days}
+        heights = {day: len(decisions) for day, decisions in decided.items()}
+        stored = DayRows.of_days(SIGNALS, pl.concat(frames), heights, made_from=fresh)
+        return {day: Decided(decisions, stored[day]) for day, decisions in decided.items()}
+
+    def _stretches(self, days: Iterable[date]) -> list[list[date]]:
+        """Days whose bars follow each other without others between."""
+        stretches: list[list[date]] = []
+        for day in days:
+            if stretches and self._sight.rows[stretches[-1][-1]].stop == self._sight.rows[day].start:
+                stretches[-1].append(day)
+            else:
+                stretches.append([day])
+        return stretches
 
     @cached_property
     def _links(self) -> dict[date, str]:
@@ -191,3 +204,7 @@ class Rehearsal:
 
     def _without_link(self, day: date) -> str:
         return WAITING if self._registered.is_listed_on(day) else NOT_LISTED
+
+
+def _is_made_from(entry: DayEntry | None, made_from: str) -> bool:
+    return entry is not None and entry.made_from == made_from

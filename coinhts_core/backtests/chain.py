@@ -22,23 +22,38 @@ from coinhts_core.hashes import Fact, canonical, digest
 WAITING = "waiting"  # a listed day whose chain still lacks a day of candles
 NOT_LISTED = "not listed"  # a day before the anchor or after the delisting: no link at all
 
+_DECISIONS = ("signals.decided_at", "signals.side")
+_FILLED = (*_DECISIONS, "candles.opened_at", "candles.open", "candles.high", "candles.low", "candles.close")
 BACKTESTS = Schema(
     "backtests",
     2,
     (
-        Column("opened_at", "time", meaning="the day, 00:00 UTC"),
-        Column("equity_open_krw", "float", meaning="worth when the day begins"),
-        Column("equity_close_krw", "float", meaning="worth when it ends"),
-        Column("equity_worst_krw", "float", meaning="lowest worth on the way, at the lows of held coins"),
-        Column("equity_optimistic_krw", "float", meaning="worth when it ends, had every bar in doubt gone well"),
-        Column("ambiguous", "int", meaning="bars in doubt since the first day"),
-        Column("last_price_krw", "float", meaning="the last close known"),
+        Column("opened_at", "time", meaning="the day, 00:00 UTC", made_of=("candles.opened_at",)),
+        Column("equity_open_krw", "float", meaning="worth when the day begins", made_of=_FILLED),
+        Column("equity_close_krw", "float", meaning="worth when it ends", made_of=_FILLED),
         Column(
-            "pending", "int", meaning="an order for the next bar: 1 buy, -1 sell, -2 sell since its time is up, 0 none"
+            "equity_worst_krw",
+            "float",
+            meaning="lowest worth on the way, at the lows of held coins",
+            made_of=_FILLED,
         ),
-        Column("fills", "text", meaning="the day's fills, as JSON"),
-        Column("held", "text", meaning="positions held at any time of the day, as JSON"),
-        Column("state", "text", meaning="all that the next day goes on from, as JSON"),
+        Column(
+            "equity_optimistic_krw",
+            "float",
+            meaning="worth when it ends, had every bar in doubt gone well",
+            made_of=_FILLED,
+        ),
+        Column("ambiguous", "int", meaning="bars in doubt since the first day", made_of=_FILLED),
+        Column("last_price_krw", "float", meaning="the last close known", made_of=("candles.close",)),
+        Column(
+            "pending",
+            "int",
+            meaning="an order for the next bar: 1 buy, -1 sell, -2 sell since its time is up, 0 none",
+            made_of=_DECISIONS,
+        ),
+        Column("fills", "text", meaning="the day's fills, as JSON", made_of=_FILLED),
+        Column("held", "text", meaning="positions held at any time of the day, as JSON", made_of=_FILLED),
+        Column("state", "text", meaning="all that the next day goes on from, as JSON", made_of=_FILLED),
     ),
 )
 
@@ -65,8 +80,13 @@ def positions_version(link: str) -> str:
     return link if link in {WAITING, NOT_LISTED} else digest(link)
 
 
-def stored_day(day: date, fold: DayFold) -> pl.DataFrame:
-    row: dict[str, Any] = {
+def stored_days(folds: Mapping[date, DayFold]) -> pl.DataFrame:
+    """A row a day."""
+    return pl.DataFrame([_row(day, fold) for day, fold in folds.items()]) if folds else BACKTESTS.empty()
+
+
+def _row(day: date, fold: DayFold) -> dict[str, Any]:
+    return {
         "opened_at": datetime(day.year, day.month, day.day, tzinfo=UTC),
         "equity_open_krw": fold.equity_open_krw,
         "equity_close_krw": fold.equity_close_krw,
@@ -79,4 +99,3 @@ def stored_day(day: date, fold: DayFold) -> pl.DataFrame:
         "held": canonical([position.facts() for position in fold.held]),
         "state": canonical(fold.state.facts()),
     }
-    return pl.DataFrame([row])

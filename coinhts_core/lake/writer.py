@@ -7,6 +7,7 @@ A publish writes a new object, then creates the next number's marker. Whoever fi
 again, merges and takes the next: the highest marker is the truth, and no day of anyone is lost.
 """
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -35,6 +36,7 @@ from coinhts_core.lake.store import Store
 
 _ATTEMPTS = 100
 _LONGEST_WRITE = timedelta(hours=1)
+_log = logging.getLogger("coinhts.lake")
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,29 @@ class DayRows:
     ) -> Self:
         """Rows without a data version of their own are their own version."""
         judged = schema.judge(frame)
-        content_hash = schema.content_hash(judged)
+        (content_hash,) = schema.content_hashes(judged, [judged.height])
         entry = DayEntry(judged.height, content_hash, data_version or content_hash, asked_at, made_from)
         return cls(schema, judged, entry)
+
+    @classmethod
+    def of_days(
+        cls,
+        schema: Schema,
+        frame: pl.DataFrame,
+        heights: Mapping[Day, int],
+        *,
+        data_versions: Mapping[Day, str] | None = None,
+        made_from: Mapping[Day, str] | None = None,
+    ) -> dict[Day, Self]:
+        """The same of many days, whose rows stand one after another in one frame: judged and packed together."""
+        judged, versions, made_from = schema.judge(frame), data_versions or {}, made_from or {}
+        hashes = schema.content_hashes(judged, list(heights.values()))
+        days, start = {}, 0
+        for (day, height), content_hash in zip(heights.items(), hashes, strict=True):
+            entry = DayEntry(height, content_hash, versions.get(day, content_hash), None, made_from.get(day))
+            days[day] = cls(schema, judged.slice(start, height), entry)
+            start += height
+        return days
 
 
 @dataclass(frozen=True)
@@ -83,6 +105,7 @@ class Writer:
             written = self._attempt(folder, days)
             if written:
                 return written
+            _log.info("others published first", extra={"facts": {"folder": folder.path}})
         raise _overtaken(folder, _ATTEMPTS)
 
     def replace(self, folder: Folder, rows: DayRows, replaces: int) -> Written:

@@ -111,6 +111,16 @@ def test_only_values_count(values, shuffle, cut):
     assert PRICE.content_hash(through_pandas) == PRICE.content_hash(priced)
 
 
+@pytest.mark.parametrize("schema", [MIXED, FIXED], ids=lambda schema: schema.name)
+@given(stretches=st.lists(rows, max_size=4))
+def test_stretches_are_hashed_as_each_alone(schema, stretches):
+    """Together in one frame, sorted or not, some of them empty."""
+    frames = [frame_of(schema, values) for values in stretches]
+    together = pl.concat([schema.empty(), *frames])
+    alone = [schema.content_hash(frame) for frame in frames]
+    assert schema.content_hashes(together, [frame.height for frame in frames]) == alone
+
+
 @given(values=rows.filter(bool), other=row, column=st.integers(0, 5), place=st.integers(0))
 def test_every_value_counts(values, other, column, place):
     """A changed value, whichever it is, is another hash."""

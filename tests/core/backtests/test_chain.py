@@ -13,7 +13,7 @@ from coinhts_core.backtests.chain import (
     first_link,
     next_link,
     positions_version,
-    stored_day,
+    stored_days,
 )
 from coinhts_core.backtests.fold import DayFold, Fill, State
 from coinhts_core.positions import Position
@@ -77,7 +77,8 @@ def test_a_stored_day_gives_back_the_fold():
     state = State(12345.678901234567, position, -1, 0.3, 7, 0.0, 3, 0.1, 2, other)
     fill = Fill("2026-01-02T00:00:00+00:00", "buy", 0.1, 2.0, 1e-4, 7, "entry")
     closed = position.closed("2026-01-02T01:00:00+00:00", 0.7, 0.1)
-    (row,) = stored_day(date(2026, 1, 2), DayFold(state, 1.0, 2.0, 0.5, (fill,), (closed, position))).rows(named=True)
+    fold = DayFold(state, 1.0, 2.0, 0.5, (fill,), (closed, position))
+    (row,) = stored_days({date(2026, 1, 2): fold}).rows(named=True)
     assert State.from_facts(json.loads(row["state"])) == state
     assert [Fill(**facts) for facts in json.loads(row["fills"])] == [fill]
     assert [Position.from_facts(facts) for facts in json.loads(row["held"])] == [closed, position]
