@@ -13,7 +13,7 @@ export UV_NO_CACHE := 1
 export UV_NO_PROGRESS := 1
 
 CHECKS := check-format check-lint check-types check-imports check-sql check-definitions check-conventions
-.PHONY: demo up test prove check $(CHECKS) lock clean
+.PHONY: demo up test prove load bench check $(CHECKS) lock clean
 
 demo: $(INSTALLED)
 	@$(RUN) coinhts_pipeline.cli demo
@@ -29,6 +29,14 @@ test: $(INSTALLED)
 # The longer proofs: faults and scale that a daily suite has no time for.
 prove: $(INSTALLED)
 	@$(RUN) pytest -m slow $(ARGS)
+
+# 200 connections for a minute, on a real house at work; prints what was offered, served and waited for.
+load: $(INSTALLED)
+	@$(RUN) tests.benchmarks.load $(ARGS)
+
+# Peers, limits of the machine and us in turn; make bench ARGS="w1 w2" measures some rows, ARGS=--rows names them.
+bench: $(INSTALLED)
+	@$(RUN) tests.benchmarks $(ARGS)
 
 # Every check runs; make names those that failed.
 check: $(INSTALLED)
@@ -61,7 +69,7 @@ lock: $(INSTALLED)
 
 # Never data: that lies in COINHTS_HOME.
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	find coinhts_core coinhts_pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv is several times faster than pip and does the same; where it cannot work, pip does.

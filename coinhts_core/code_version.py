@@ -22,6 +22,12 @@ def code_version(*files: Path) -> str:
     return sha256("".join(spelled).encode()).hexdigest()
 
 
+def forget() -> None:
+    """Files may have changed since: they are read again when they are next asked for."""
+    code_version.cache_clear()
+    _tree.cache_clear()
+
+
 def core_file(*parts: str) -> Path:
     return _CORE.joinpath(*parts)
 
@@ -50,11 +56,15 @@ def _imported_by(file: Path) -> Iterator[Path]:
 
 
 def _that_run(tree: ast.AST) -> Iterator[ast.AST]:
-    """All but what only type checkers read."""
+    """All statements but what only type checkers read; no expression imports anything."""
     for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+        if not (isinstance(node, ast.expr) or _is_for_type_checkers(node)):
             yield node
             yield from _that_run(node)
+
+
+def _is_for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _core_files(module: Sequence[str]) -> Iterator[Path]:

@@ -6,6 +6,7 @@ place is enough. What stays out: lists of names kept by hand.
 
 import pkgutil
 import sys
+from hashlib import sha256
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
@@ -32,10 +33,11 @@ def load_from_package(package: ModuleType, name: str, base: type[T]) -> type[T]:
 def load_from_file(file: Path, base: type[T]) -> type[T]:
     """A user's own file, as it is now. Its folder is a package of its own, so that two homes never meet.
 
-    What neighbouring files share is imported as `from ._averages import mean`.
+    What neighbouring files share is imported as `from ._averages import mean`. A folder's package has the same name in
+    every process: what numba keeps of its compiled functions names it.
     """
     folder = file.parent.resolve()
-    package = ModuleType(f"coinhts_user_{abs(hash(folder))}")
+    package = ModuleType(f"coinhts_user_{sha256(bytes(folder)).hexdigest()[:16]}")
     package.__path__ = [str(folder)]
     sys.modules[package.__name__] = package
     sys.modules.pop(f"{package.__name__}.{file.stem}", None)

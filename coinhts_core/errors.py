@@ -4,59 +4,27 @@ What lives here: the whole exception tree. What to add: a class with its sentenc
 answers the operator's first question, wait or fix? What stays out: handling; that is the caller's.
 
     CoinhtsError
-    ├── RetryableError           wait, then try again; nothing is wrong with what you asked
-    │   ├── LedgerBusyError
-    │   ├── LedgerUnreachableError
-    │   ├── LedgerStartError
-    │   ├── CommitRaceError
-    │   ├── ExchangeUnavailableError
-    │   ├── DaysUnansweredError
-    │   └── SinkUnavailableError
-    └── RefusedError             fix something first
-        ├── BadMarketError
-        ├── UnknownMarketError
-        ├── NotFollowedError
-        ├── BadTimeframeError
-        ├── BadTimeRangeError
-        ├── FutureRangeError
-        ├── UnknownStrategyError
-        ├── BadParameterError
-        ├── DiscoveryError
-        ├── BadLineupError
-        ├── StrategyBreaksLawError
-        ├── UnknownSettingError
-        ├── BadSettingError
-        ├── UnknownGovernorError
-        ├── OutOfBoundsError
-        ├── SinkRefusedError
-        ├── BadEnvFileError
-        ├── HomeUnusableError
-        ├── CallsUncountedError
-        ├── LakeUnusableError
-        ├── VenueMismatchError
-        ├── BadAssetError
-        ├── BadFrameError
-        ├── BadCandlesError
-        ├── BadFileError
-        ├── NotStoredError
-        ├── NoMarketListError
-        ├── DamagedObjectError
-        ├── RefusedRowError
-        ├── EditedMigrationError
-        ├── NewerLedgerError
-        ├── PortTakenError
-        ├── AlreadyUpError
-        ├── RunFailedError
-        └── CheckFailedError
+    ├── RetryableError    wait, then try again; nothing is wrong with what you asked:
+    │     LedgerBusyError LedgerUnreachableError LedgerStartError CommitRaceError ExchangeUnavailableError
+    │     DaysUnansweredError SinkUnavailableError QueueFullError
+    └── RefusedError      fix something first:
+          BadMarketError UnknownMarketError NotFollowedError BadTimeframeError BadTimeRangeError FutureRangeError
+          UnknownStrategyError BadParameterError DiscoveryError BadLineupError StrategyBreaksLawError
+          UnknownSettingError BadSettingError UnknownGovernorError OutOfBoundsError SinkRefusedError
+          BadEnvFileError HomeUnusableError CallsUncountedError LakeUnusableError VenueMismatchError BadAssetError
+          BadFrameError BadCandlesError BadFileError NotStoredError NoMarketListError DamagedObjectError
+          UnknownResultError DamagedResultError RefusedRowError EditedMigrationError NewerLedgerError
+          BadRequestError UnknownRequestError RequestStateError BadPositionError UnknownPositionError
+          PositionConflictError PortTakenError AlreadyUpError RunFailedError CheckFailedError
 
 A class owns its sentence: what was refused, the value that was found, what to do. Call sites pass the facts
 by keyword, and the facts stay readable as attributes.
 """
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from string import Formatter
 from typing import Any, ClassVar
+
+from coinhts_core.wording import clipped
 
 
 class CoinhtsError(Exception):
@@ -86,24 +54,6 @@ class CoinhtsError(Exception):
 
 def _rebuild(kind: type[CoinhtsError], facts: dict[str, object]) -> CoinhtsError:
     return kind(**facts)
-
-
-def clipped(fact: object, longest: int = 300) -> str:
-    """A fact as one printable line: hostile input may be long or carry control characters."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in str(fact))
-    return line if len(line) <= longest else f"{line[:200]}… ({len(line)} characters)"
-
-
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """The end of a sentence that suggests what was probably meant, or nothing."""
-    near = get_close_matches(word[:80], list(choices), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def worded(message: str) -> str:
-    """A sentence of pydantic's, as the middle of one of ours."""
-    message = message.removeprefix("Value error, ")
-    return message[:1].lower() + message[1:]
 
 
 class RetryableError(CoinhtsError):
@@ -157,6 +107,12 @@ class SinkUnavailableError(RetryableError):
     """A place that alerts are sent to does not take them now."""
 
     sentence = "{sink} did not take the alert ({reason}); it is sent again later"
+
+
+class QueueFullError(RetryableError):
+    """As many requests wait as may."""
+
+    sentence = "{queued} requests wait already, which is as many as may; ask again in {seconds} s"
 
 
 class RefusedError(CoinhtsError):
@@ -347,6 +303,19 @@ class DamagedObjectError(RefusedError):
     exit_code = 2
 
 
+class UnknownResultError(RefusedError):
+    """No result of that id."""
+
+    sentence = "no result begins with {name}; `coinhts backtest list` shows them all"
+
+
+class DamagedResultError(RefusedError):
+    """A result whose rows are not the ones that were kept."""
+
+    sentence = "the {frame} of result {name} cannot be read ({reason}); run it again, and it is kept anew"
+    exit_code = 2
+
+
 class RefusedRowError(RefusedError):
     """A row the ledger's own constraints refuse, such as one with NaN."""
 
@@ -363,6 +332,42 @@ class NewerLedgerError(RefusedError):
     """The ledger is ahead of the code."""
 
     sentence = "the ledger is at migration {found}, this coinhts knows {known}; use the newer coinhts"
+
+
+class BadRequestError(RefusedError):
+    """A request that cannot be taken as it is."""
+
+    sentence = "the request's {field} is refused: {reason}"
+
+
+class UnknownRequestError(RefusedError):
+    """Nobody asked for that."""
+
+    sentence = "there is no request {name!r}; `coinhts backtest status` lists them"
+
+
+class RequestStateError(RefusedError):
+    """Too late, or too early, for what is to be done with a request."""
+
+    sentence = "request {id} is {state} and cannot be {deed}"
+
+
+class BadPositionError(RefusedError):
+    """A position that cannot be kept as it is told."""
+
+    sentence = "the position's {field} is refused: {reason}"
+
+
+class UnknownPositionError(RefusedError):
+    """Nobody keeps that one."""
+
+    sentence = "there is no position {number} (`coinhts position list` shows them all)"
+
+
+class PositionConflictError(RefusedError):
+    """Not as it is by now."""
+
+    sentence = "position {number} {reason}"
 
 
 class PortTakenError(RefusedError):

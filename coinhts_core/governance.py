@@ -8,17 +8,20 @@ strategy. Signals and backtests never look here, for what they decide must not d
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, pairwise
+from threading import Lock
 from typing import Any, Literal
 
 from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from coinhts_core.errors import OutOfBoundsError, UnknownGovernorError, nearest
+from coinhts_core.errors import OutOfBoundsError, UnknownGovernorError
+from coinhts_core.ledger.bell import Bell
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.ledger.queries import load_queries
+from coinhts_core.wording import nearest
 
 DEFAULT = "default"
 _IN_ORDER = (
@@ -71,6 +74,13 @@ class Governor:
     bounds: str
     meaning: str
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As programs read it."""
+        source = "ledger" if self.is_set else "default"
+        facts = {"name": self.name, "value": self.value, "source": source, "default": self.default}
+        return {**facts, "takes": self.bounds, "meaning": self.meaning}
+
 
 @dataclass(frozen=True)
 class Change:
@@ -85,32 +95,97 @@ class Change:
 
 
 class Government:
-    """Governance as it is now, for one process; others' changes are seen within a second.
+    """Governance as it is now; others' changes are seen within a second.
 
-    Between two looks at the number of the latest change nothing is asked; values are read again when it moved, and
-    every hour.
+    Changes ring a bell, and while it is heard and silent nothing is asked. While it is not heard, the number of the
+    latest change is asked for, at most twice a second; values are read again when it moved, and every hour.
     """
 
-    def __init__(self, ledger: Ledger, watch: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, ledger: Ledger, watch: Callable[[], float] = time.monotonic, memory: "Memory | None" = None
+    ) -> None:
         self._ledger = ledger
         self._watch = watch
-        self._version = -1
-        self._looked_at = self._read_at = float("-inf")
-        self._known = Governance()
+        self._memory = memory or Memory.of(ledger)
+
+    @classmethod
+    def shared(cls, ledger: Ledger) -> "Government":
+        """What one part of this process has read, every other knows, however often the ledger is opened."""
+        return cls(ledger, memory=_memories.setdefault(ledger.url, Memory.of(ledger)))
 
     def now(self) -> Governance:
-        moment = self._watch()
-        if moment - self._looked_at < _LOOKS_AGAIN_AFTER_S:
-            return self._known
+        return self._current().governance
+
+    def governors(self) -> "list[Governor]":
+        return _governors(self._current().stored)
+
+    @property
+    def memory(self) -> "Memory":
+        return self._memory
+
+    def _current(self) -> "_Reading":
+        memory, moment = self._memory, self._watch()
+        known, rung = memory.known, memory.bell.rung()
+        if known and known.holds(moment, rung):
+            memory.count(is_hit=True)
+            return known
+        memory.count(is_hit=False)
+        if known:  # who asks but once need not listen
+            memory.bell.listen()
+        memory.known = self._asked(known, moment, rung)
+        return memory.known
+
+    def _asked(self, known: "_Reading | None", moment: float, rung: int | None) -> "_Reading":
         queries = load_queries("settings")
         with self._ledger.transaction() as connection:
             row = connection.execute(queries["find_settings_version"]).fetchone()
             version = row[0] if row else 0
-            if version != self._version or moment - self._read_at >= _READS_AGAIN_AFTER_S:
-                self._known = governance_of(_stored(connection))
-                self._version, self._read_at = version, moment
-        self._looked_at = moment
-        return self._known
+            if known and known.version == version and moment - known.read_at < _READS_AGAIN_AFTER_S:
+                return replace(known, rung=rung, looked_at=moment)
+            stored = _stored(connection)
+        return _Reading(governance_of(stored), stored, version, rung, looked_at=moment, read_at=moment)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What was read, when, and how often the bell had rung before it was."""
+
+    governance: Governance
+    stored: Mapping[str, str]
+    version: int
+    rung: int | None
+    looked_at: float
+    read_at: float
+
+    def holds(self, moment: float, rung: int | None) -> bool:
+        if moment - self.read_at >= _READS_AGAIN_AFTER_S:
+            return False
+        if rung is None:
+            return moment - self.looked_at < _LOOKS_AGAIN_AFTER_S
+        return rung == self.rung
+
+
+@dataclass
+class Memory:
+    """What a process knows of the settings, and how often it knew without asking the ledger."""
+
+    bell: Bell
+    known: _Reading | None = None
+    hits: int = 0
+    misses: int = 0
+    _counting: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> "Memory":
+        return cls(Bell(ledger.url, load_queries("settings")["hear"]))
+
+    def count(self, *, is_hit: bool) -> None:
+        with self._counting:
+            self.hits += is_hit
+            self.misses += not is_hit
+
+
+_memories: dict[str, Memory] = {}
 
 
 def governance_of(stored: Mapping[str, str], changing: str | None = None) -> Governance:
@@ -131,12 +206,7 @@ def governance_of(stored: Mapping[str, str], changing: str | None = None) -> Gov
 def governors(ledger: Ledger) -> list[Governor]:
     """Every setting that lives in the ledger."""
     with ledger.transaction() as connection:
-        stored = _stored(connection)
-    now = governance_of(stored)
-    return [
-        Governor(name, getattr(now, name), field.default, name in stored, bounds_of(name), field.description or "")
-        for name, field in Governance.model_fields.items()
-    ]
+        return _governors(_stored(connection))
 
 
 def change(ledger: Ledger, name: str, value: str, who: str, moment: datetime) -> Change | None:
@@ -156,6 +226,7 @@ def change(ledger: Ledger, name: str, value: str, who: str, moment: datetime) ->
         facts = {"name": name, "value": after, "before": before, "after": after, "moment": moment, "who": who}
         connection.execute(queries["forget_setting" if after is None else "record_setting"], facts)
         connection.execute(queries["record_change"], facts)
+        connection.execute(queries["ring"])
         return _changes(connection, name, 1)[0]
 
 
@@ -176,6 +247,14 @@ def bounds_of(name: str) -> str:
     if "enum" in facts:
         return "one of " + ", ".join(facts["enum"])
     return "true or false" if facts["type"] == "boolean" else "a name of small letters, digits, dots and dashes"
+
+
+def _governors(stored: Mapping[str, str]) -> list[Governor]:
+    now = governance_of(stored)
+    return [
+        Governor(name, getattr(now, name), of.default, name in stored, bounds_of(name), of.description or "")
+        for name, of in Governance.model_fields.items()
+    ]
 
 
 def _known(name: str) -> None:

@@ -15,8 +15,9 @@ from math import ceil, log, log1p
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from coinhts_core.compiled import compiled
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -28,8 +29,13 @@ _HEADROOM = 2.0**62
 _EPSILON = 2.0**-52
 _LOW_BITS = 32
 _LOW = 2**_LOW_BITS - 1
+_MOST_BITS, _EXACT_BITS = 61, 51
+_WITHOUT_SIGN = 2**63 - 1
+_LARGEST_EXPONENT = 1_000  # of doubles, a little below
+_ROOM = 2_048.0  # so much smaller than what 62 bits hold, sums and averages lose nothing as doubles
+_UNITS_LOST = 2.0  # by an average: a unit for each price, and its own rounding
 _FORGOTTEN = 1e-9
-_ABREAST = 512  # so many bars stay in the processor's first cache
+_ABREAST = 2_048  # so many bars stay in the processor's first caches
 
 
 def rolling_sum(values: NDArray[Any], window: int) -> NDArray[Any]:
@@ -47,14 +53,33 @@ def compare_averages(prices: Floats, fast: int, slow: int) -> Signs:
     """Whether the average of the last `fast` prices is above (1), equal to (0) or below (-1) that of the last `slow`.
 
     Prices are the decimals they were traded at; a window that holds a price which is no decimal is compared in the
-    bits of its doubles. 0 before the slow window has filled. Sums of doubles tell all but what is close; the bars
-    around that are summed in whole numbers.
+    bits of its doubles. 0 before the slow window has filled. Whole units tell all but what is close, and decimals that
+    64 bits hold, too; the bars around the rest are summed in more bits.
     """
     signs, unclear = _clear_signs(prices, fast, slow, max(_ABREAST, slow))
     for begin, end in unclear.tolist():
         first = max(begin - slow + 1, 0)
         signs[begin:end] = _exact_signs(prices[first:end], fast, slow)[begin - first :]
     return signs
+
+
+def draw_averages(prices: Floats, windows: Whole, rows: NDArray[np.float64]) -> float:
+    """Write the averages of the last so many prices, a row a window, in units that are common to all rows.
+
+    Tells how far from the truth one may be: 0 where prices are decimals that 64 bits hold, for then averages that tie
+    are equal, and others are not. Meaningless before a window has filled.
+    """
+    return float(_draw_averages(prices, windows, rows))
+
+
+@compiled
+def crossings(signs: Signs) -> Signs:
+    """1 where what is compared was not above and now is, -1 where it was not below and now is."""
+    crossed = np.zeros(len(signs), dtype=np.int8)
+    for bar in range(1, len(signs)):
+        before, now = signs[bar - 1], signs[bar]
+        crossed[bar] = np.int8((before <= 0) & (now > 0)) - np.int8((before >= 0) & (now < 0))
+    return crossed
 
 
 def sma(values: Floats, window: int) -> Floats:
@@ -101,7 +126,35 @@ def bollinger(closes: Floats, window: int, deviations: float) -> tuple[Floats, F
     return middle - deviations * spreads, middle, middle + deviations * spreads
 
 
-@njit(cache=True)
+@compiled
+def exceeds_average(values: Floats, window: int, factor: float) -> NDArray[np.bool_]:
+    """Whether a value is above so many times the average of the last `window`, itself counted; never before it fills.
+
+    It says what `sma` says. A running sum tells most, and those it comes too close to are summed from the oldest value.
+    """
+    found = np.zeros(len(values), dtype=np.bool_)
+    for begin in range(window - 1, len(values), _ABREAST):
+        seen, told = values[begin - window + 1 : begin + _ABREAST], found[begin : begin + _ABREAST]
+        ending, total = seen[window - 1 :], _sum(seen[:window])
+        doubt = _largest(seen) * factor * window * (window + 2 * _ABREAST + 16) * _EPSILON
+        for place in range(len(told)):
+            gap = ending[place] * window - total * factor
+            told[place] = gap > 0.0
+            if abs(gap) <= doubt:
+                told[place] = ending[place] > factor * (_sum(seen[place : place + window]) / window)
+            total += ending[min(place + 1, len(told) - 1)] - seen[place]
+    return found
+
+
+@compiled
+def _sum(values: Floats) -> Any:
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+@compiled
 def exceeds_all_before(values: Floats, others: Floats, window: int, asked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Where asked, whether a value is above all `window` others before its own; never before as many stand."""
     found = np.zeros(len(values), dtype=np.bool_)
@@ -114,31 +167,101 @@ def exceeds_all_before(values: Floats, others: Floats, window: int, asked: NDArr
     return found
 
 
-@njit(cache=True)
+@compiled
 def _clear_signs(prices: Floats, fast: int, slow: int, length: int) -> tuple[Signs, Whole]:
-    """Signs by sums of doubles, begun anew for every so many bars, and the stretches where rounding might be all."""
+    """Signs by sums of whole units, begun anew for every so many bars, and the stretches where those do not tell."""
     signs = np.zeros(len(prices), dtype=np.int8)
     unclear = np.empty((len(prices) // length + 1, 2), dtype=np.int64)
+    sums = np.empty(length + slow, dtype=np.int64)
     found = 0
     for begin in range(slow - 1, len(prices), length):
         end = min(begin + length, len(prices))
-        seen = prices[begin - slow + 1 : end]
-        # each sum has rounded by so much at most, and so have decimals on their way into doubles
-        rounding = np.abs(seen).max() * fast * slow * (fast + slow + 4 * length + 16) * _EPSILON
-        fast_sum, slow_sum = seen[slow - fast : slow - 1].sum(), seen[: slow - 1].sum()
-        is_clear = True
-        for place in range(end - begin):
-            fast_sum += seen[place + slow - 1]
-            slow_sum += seen[place + slow - 1]
-            gap = fast_sum * slow - slow_sum * fast
-            signs[begin + place] = np.int8(gap > 0.0) - np.int8(gap < 0.0)
-            is_clear &= abs(gap) > rounding
-            fast_sum -= seen[place + slow - fast]
-            slow_sum -= seen[place]
-        if not is_clear:
+        seen, told = prices[begin - slow + 1 : end], signs[begin:end]
+        summed = sums[: len(seen) + 1]
+        _sum_scaled(seen, float(fast * slow), summed)
+        # each sum has lost a unit a price at most, and so have decimals on their way into doubles
+        if _compare_sums(summed, fast, slow, 4 * fast * slow, told):
+            continue
+        if _sum_decimals(seen, float(fast * slow), summed):
+            _compare_sums(summed, fast, slow, -1, told)
+        else:
             unclear[found] = begin, end
             found += 1
     return signs, unclear[:found]
+
+
+@compiled
+def _compare_sums(sums: Whole, fast: int, slow: int, doubt: int, signs: Signs) -> bool:
+    """Cross-multiplied, since dividing would round: the fast sum against the slow one. Whether none is in doubt."""
+    last, fast_before, slow_before = sums[slow:], sums[slow - fast : -fast], sums[:-slow]
+    in_doubt = 0
+    for bar in range(len(signs)):
+        gap = (last[bar] - fast_before[bar]) * slow - (last[bar] - slow_before[bar]) * fast
+        signs[bar] = np.int8(gap > 0) - np.int8(gap < 0)
+        in_doubt += (gap <= doubt) & (gap >= -doubt)
+    return in_doubt == 0
+
+
+@compiled
+def _draw_averages(prices: Floats, windows: Whole, rows: NDArray[np.float64]) -> float:
+    sums = np.empty(len(prices) + 1, dtype=np.int64)
+    longest = 1
+    for window in windows:
+        longest = max(longest, window)
+    is_exact = _sum_decimals(prices, _ROOM * longest * longest, sums)
+    if not is_exact:
+        _sum_scaled(prices, _ROOM * longest, sums)
+    for place, window in enumerate(windows):
+        row, ending, before = rows[place, window - 1 :], sums[window:], sums[:-window]
+        if is_exact:
+            for bar in range(len(row)):
+                row[bar] = (ending[bar] - before[bar]) / window
+        else:
+            for bar in range(len(row)):
+                row[bar] = (ending[bar] - before[bar]) * (1.0 / window)
+        rows[place, : window - 1] = 0.0
+    return 0.0 if is_exact else _UNITS_LOST
+
+
+@compiled
+def _sum_scaled(prices: Floats, factor: float, sums: Whole) -> None:
+    """Cumulated, in units of a power of two so small that a price times the factor still fits 61 bits."""
+    largest = _largest(prices)
+    exponent = np.floor(np.log2(largest)) if largest > 0.0 else 0.0
+    scale = 2.0 ** min(min(_MOST_BITS - np.ceil(np.log2(factor)), _EXACT_BITS) - exponent - 1, _LARGEST_EXPONENT)
+    sums[0] = total = np.int64(0)
+    for bar in range(len(prices)):
+        total += np.int64(prices[bar] * scale)
+        sums[bar + 1] = total
+
+
+@compiled
+def _largest(values: Floats) -> Any:
+    """Without signs. By the bits, which the processor compares for many at once."""
+    bits, largest = values.view(np.int64), np.int64(0)
+    for place in range(len(bits)):
+        largest = max(largest, bits[place] & _WITHOUT_SIGN)
+    return np.array([largest]).view(np.float64)[0]
+
+
+@compiled
+def _sum_decimals(prices: Floats, factor: float, sums: Whole) -> bool:
+    """Cumulated, in units of the fewest decimals that hold them all; whether there are such, and the factor fits."""
+    for parts in _TENS:
+        others, largest = 0, 0.0
+        for bar in range(len(prices)):
+            units = np.rint(prices[bar] * parts)
+            others += units / parts != prices[bar]
+            largest = max(largest, abs(units))
+        if largest * factor >= _HEADROOM or largest >= _EXACT:
+            return False
+        if others == 0:
+            sums[0] = total = np.int64(0)
+            for bar in range(len(prices)):
+                total += np.int64(np.rint(prices[bar] * parts))
+                sums[bar + 1] = total
+            return True
+    return False
 
 
 def _exact_signs(prices: Floats, fast: int, slow: int) -> Signs:
@@ -150,7 +273,7 @@ def _exact_signs(prices: Floats, fast: int, slow: int) -> Signs:
     return signs
 
 
-@njit(cache=True)
+@compiled
 def _units(prices: Floats) -> tuple[Whole, NDArray[np.bool_]]:
     """Decimals as whole units of the finest of them, and which prices are any; none, where they need too many bits."""
     decimals = np.empty(len(prices), dtype=np.int8)
@@ -168,7 +291,7 @@ def _units(prices: Floats) -> tuple[Whole, NDArray[np.bool_]]:
     return units, decimals >= 0
 
 
-@njit(cache=True)
+@compiled
 def _fewest_decimals(price: float) -> int:
     """How many decimals the price has been written with; -1 if with more than any tick has."""
     finest = price * _TENS[-1]
@@ -192,7 +315,7 @@ def _bits(prices: Floats, largest_factor: int) -> tuple[Whole, Whole]:
     return high.astype(np.int64), (scaled - np.ldexp(high, _LOW_BITS)).astype(np.int64)
 
 
-@njit(cache=True)
+@compiled
 def _signs(high: Whole, low: Whole, fast: int, slow: int) -> Signs:
     """Cross-multiplied, since dividing would round: the fast sum against the slow one."""
     signs = np.zeros(len(high), dtype=np.int8)
@@ -211,7 +334,7 @@ def _signs(high: Whole, low: Whole, fast: int, slow: int) -> Signs:
     return signs
 
 
-@njit(cache=True)
+@compiled
 def _window_sums(values: Floats, window: int) -> Floats:
     """Some bars abreast: each adds its own values one after another, and the processor adds for many at once."""
     sums = np.zeros(len(values))
@@ -225,7 +348,7 @@ def _window_sums(values: Floats, window: int) -> Floats:
     return sums
 
 
-@njit(cache=True)
+@compiled
 def _recursive(values: Floats, weight: float, length: int) -> Floats:
     averages = np.empty(len(values))
     for begin in range(0, len(values), _ABREAST):
@@ -240,7 +363,7 @@ def _recursive(values: Floats, weight: float, length: int) -> Floats:
     return averages
 
 
-@njit(cache=True)
+@compiled
 def _spread(values: Floats, window: int) -> tuple[Floats, Floats]:
     """How far from its own value the average of a window lies, and how widely it is spread; 0 where it never moved."""
     offsets, spreads = np.zeros(len(values)), np.zeros(len(values))

@@ -9,6 +9,7 @@ about a breach; that is the caller's.
     enough warm-up          behind twice as many bars, a bar decides the same
     the same again          asked twice, or another one of the same knobs, it decides the same
     one pass, day by day    if it `is_windowed`: decided at once or each day alone, it says the same to the last bit
+    its lines say it, too   if a sweep may decide it by the lines that cross, they decide what it does
 
 A law is tried where it is most likely to break, at bars that decide something, and in between at regular distances.
 """
@@ -158,6 +159,18 @@ def _says_the_same_in_one_pass(strategy: Strategy, bars: Bars) -> _Shown:
             yield first + place, f"{found}; let it look back over its warmup alone, or not be is_windowed"
 
 
+def _says_the_same_by_its_lines(strategy: Strategy, bars: Bars) -> _Shown:
+    if not signals.can_decide_together(strategy):
+        return
+    by_lines = signals.Together([strategy])
+    for first in _tried(np.flatnonzero(_sides(strategy, bars)), 0, len(bars)):
+        end = min(first + _DAY, len(bars))
+        crossed, once = by_lines.decide(bars, first, end)[0], signals.decide(strategy, bars, first, end)
+        for place in np.flatnonzero(crossed != once)[:1].tolist():
+            found = f"by its lines the bar at {{at}} decides {crossed[place]}, and {once[place]} by itself"
+            yield first + place, f"{found}; let `draw` tell the error of its lines, or `crossing` name none"
+
+
 _DECIDES = "one decision a bar"
 _LAWS = {
     _DECIDES: _decides,
@@ -165,6 +178,7 @@ _LAWS = {
     "enough warm-up": _warms_up_enough,
     "the same again": _says_the_same_again,
     "one pass, day by day": _says_the_same_in_one_pass,
+    "its lines say it, too": _says_the_same_by_its_lines,
 }
 
 

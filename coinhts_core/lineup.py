@@ -32,9 +32,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.chain import Terms
 from coinhts_core.code_version import code_version, core_file
-from coinhts_core.errors import BadLineupError, CoinhtsError, nearest, worded
+from coinhts_core.errors import BadLineupError, CoinhtsError
 from coinhts_core.markets import Market
 from coinhts_core.strategies import Strategy, find_strategy, load, source_file, strategy_names
+from coinhts_core.wording import nearest, worded
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
 

@@ -39,6 +39,10 @@ _TRADE: dict[str, Any] = {
 }
 _EPOCH, _DAY, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(days=1), timedelta(microseconds=1)
 _READ = ("day", "equity_open_krw", "equity_close_krw", "equity_optimistic_krw", "fills", "held")
+_EQUITY = ("backtests.equity_open_krw", "backtests.equity_close_krw")
+_TRADES = ("backtests.fills", "backtests.held")
+_MADE_OF = dict.fromkeys(_SHOWN, _EQUITY) | dict.fromkeys(("win_rate", "profit_factor"), _TRADES)
+_DAYS = ("backtests.opened_at",)
 PERFORMANCE = Schema(
     "performance",
     1,
@@ -46,14 +50,24 @@ PERFORMANCE = Schema(
         Column("strategy", "text", meaning="its name in the lineup"),
         Column("symbol", "text", meaning="Upbit's code"),
         Column("is_active", "bool", meaning="whether the settings still name the symbol"),
-        Column("first_day", "text", nullable=True, meaning="of the window"),
-        Column("last_day", "text", nullable=True, meaning="of the window"),
-        Column("days", "int", meaning="in the window, all of them current"),
-        Column("trades", "int", meaning="closed in the window"),
-        *(Column(name, "float", nullable=True, meaning=FIGURES[name].meaning) for name in _SHOWN),
-        Column("buy_and_hold", "float", nullable=True, meaning="what holding the coin returned, its entry fee paid"),
+        Column("first_day", "text", nullable=True, meaning="of the window", made_of=_DAYS),
+        Column("last_day", "text", nullable=True, meaning="of the window", made_of=_DAYS),
+        Column("days", "int", meaning="in the window, all of them current", made_of=_DAYS),
+        Column("trades", "int", meaning="closed in the window", made_of=_TRADES),
+        *(
+            Column(name, "float", nullable=True, meaning=FIGURES[name].meaning, made_of=_MADE_OF[name])
+            for name in _SHOWN
+        ),
+        Column(
+            "buy_and_hold",
+            "float",
+            nullable=True,
+            meaning="what holding the coin returned, its entry fee paid",
+            made_of=("candles.opened_at", "candles.open", "candles.close"),
+        ),
     ),
 )
+LEADERBOARD = PERFORMANCE.handed_on  # over the window that all have
 
 
 @dataclass(frozen=True)

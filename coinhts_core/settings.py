@@ -33,10 +33,9 @@ from coinhts_core.errors import (
     HomeUnusableError,
     RefusedError,
     UnknownSettingError,
-    nearest,
-    worded,
 )
 from coinhts_core.markets import Market
+from coinhts_core.wording import nearest, worded
 
 PREFIX = "COINHTS_"
 _HOME = f"{PREFIX}HOME"
@@ -189,6 +188,16 @@ class Settings(_Section):
     @property
     def reports_folder(self) -> Path:
         return self.home / "reports"
+
+    @property
+    def cache_folder(self) -> Path:
+        """What may be removed at any time."""
+        return self.home / "cache"
+
+    @property
+    def benchmarks_folder(self) -> Path:
+        """What `make bench` measured."""
+        return self.home / "benchmarks"
 
     @property
     def lineup_file(self) -> Path:

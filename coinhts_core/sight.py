@@ -120,7 +120,8 @@ class Sight:
 
     @cached_property
     def _minute_rows(self) -> pl.DataFrame:
-        return self._minutes.rows.filter(pl.col("day").is_in(self.days))
+        rows = self._minutes.rows
+        return rows if len(self.days) == len(self._minutes.entries) else rows.filter(pl.col("day").is_in(self.days))
 
     @cached_property
     def _day_rows(self) -> pl.DataFrame:

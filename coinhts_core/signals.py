@@ -1,7 +1,7 @@
 """Signals: a strategy's decisions as columns, one row a bar.
 
-What lives here: the schema, what a day's decisions may look at, and deciding. What stays out:
-the decisions themselves (`strategies`), reading and writing (`rehearsal`).
+What lives here: the schema, what a day's decisions may look at, and deciding: one set of knobs, or many `Together`.
+What stays out: the decisions themselves (`strategies`), reading and writing (`rehearsal`).
 
 For a day a strategy sees exactly the bars from `warmup` bars before its first one to its last one: whether
 decided in a backfill, a run, a sweep or on paper, the same window gives the same decisions.
@@ -17,22 +17,33 @@ import polars as pl
 from numpy.typing import NDArray
 
 from coinhts_core.candles.bars import Bars
+from coinhts_core.compiled import compiled
 from coinhts_core.errors import BadFrameError
 from coinhts_core.frames import Column, Schema
 from coinhts_core.hashes import canonical, digest
 from coinhts_core.strategies import ENTER, LEAVE, NOTHING, Decisions, Strategy
 
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+_ABREAST = 2_048  # bars of two lines stay in the processor's first caches
 _MICROSECONDS_A_DAY = 86_400 * 10**6
+_SEEN = tuple(f"candles.{name}" for name in ("open", "high", "low", "close", "volume"))  # by a strategy
 SIGNALS = Schema(
     "signals",
     2,
     (
-        Column("opened_at", "time", meaning="when the bar begins, UTC"),
-        Column("decided_at", "time", meaning="when the bar closes and the decision stands, UTC"),
-        Column("side", "int", meaning="1 enter, -1 leave, 0 nothing"),
-        Column("price_krw", "float", meaning="the bar's close"),
-        Column("confidence", "float", nullable=True, meaning="0 to 1, where a strategy says so"),
-        Column("note", "text", nullable=True, meaning="what the strategy says of a decision, as JSON"),
+        Column("opened_at", "time", meaning="when the bar begins, UTC", made_of=("candles.opened_at",)),
+        Column(
+            "decided_at",
+            "time",
+            meaning="when the bar closes and the decision stands, UTC",
+            made_of=("candles.opened_at",),
+        ),
+        Column("side", "int", meaning="1 enter, -1 leave, 0 nothing", made_of=_SEEN),
+        Column("price_krw", "float", meaning="the bar's close", made_of=("candles.close",)),
+        Column("confidence", "float", nullable=True, meaning="0 to 1, where a strategy says so", made_of=_SEEN),
+        Column("note", "text", nullable=True, meaning="what the strategy says of a decision, as JSON", made_of=_SEEN),
     ),
 )
 
@@ -52,7 +63,76 @@ def decide(strategy: Strategy, bars: Bars, first: int, end: int) -> Decisions:
 def decide_all(strategy: Strategy, bars: Bars) -> Decisions:
     """Decisions of every bar: in one pass where that is the same, else each day through its own window."""
     days = [decide(strategy, bars, first, end) for first, end in passes(strategy, bars)]
+    if len(days) == 1:
+        return days[0]
     return np.concatenate(days) if days else np.empty(0, np.int8)
+
+
+class Together:
+    """Sets of knobs of one strategy that decides by crossing lines: each line is drawn once for all that look at it."""
+
+    def __init__(self, strategies: Sequence[Strategy]) -> None:
+        self._strategies = strategies
+        pairs = [strategy.crossing or () for strategy in strategies]
+        self._lines = list(dict.fromkeys(name for pair in pairs for name in pair))
+        places = {name: place for place, name in enumerate(self._lines)}
+        self._pairs = np.array([[places[name] for name in pair] for pair in pairs], dtype=np.int64)
+        self._ready_after = np.array([strategy.ready_after for strategy in strategies], dtype=np.int64)
+        self._warmup = max(strategy.warmup for strategy in strategies)
+        self._rows, self._decisions = np.empty((0, 0)), np.empty((0, 0), dtype=np.int8)
+
+    def decide(self, bars: Bars, first: int, end: int) -> NDArray[np.int8]:
+        """Decisions of bars[first:end], a row each; a set whose lines come too close decides by itself.
+
+        They are written where those before were: fresh memory would cost more than deciding.
+        """
+        seen = bars[max(0, first - self._warmup) : end]
+        before = len(seen) - (end - first)
+        if self._rows.shape[1] != len(seen):
+            self._rows = np.empty((len(self._lines), len(seen)))
+        if self._decisions.shape[1] != end - first:
+            self._decisions = np.empty((len(self._strategies), end - first), dtype=np.int8)
+        error = float(type(self._strategies[0]).draw(seen, self._lines, self._rows))
+        since = np.maximum(np.maximum(self._ready_after, first) - 1, 0) - (first - before)
+        is_clear = _crossed(self._rows, self._pairs, error, since, before, self._decisions)
+        for place in np.flatnonzero(~is_clear).tolist():
+            self._decisions[place] = decide(self._strategies[place], bars, first, end)
+        return self._decisions
+
+
+@compiled
+def _crossed(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
+    rows: Floats, pairs: Places, error: float, since: Places, before: int, crossed: Decisions
+) -> NDArray[np.bool_]:
+    """Crossings of pairs of rows, behind the bars before; each pair from a bar on of its own, and nothing up to it.
+
+    Whether the error that rows may have leaves none of a pair in doubt.
+    """
+    is_clear, doubt = np.ones(len(pairs), dtype=np.bool_), 2.0 * error
+    signs = np.empty(_ABREAST + 1, dtype=np.int8)
+    for begin in range(0, crossed.shape[1], _ABREAST):
+        for pair in range(len(pairs)):
+            told = crossed[pair, begin : begin + _ABREAST]
+            silent = min(max(since[pair] + 1 - before - begin, 0), len(told))
+            told[:silent] = 0
+            told, first = told[silent:], begin + silent + before - 1
+            one, other = rows[pairs[pair, 0], first:], rows[pairs[pair, 1], first:]
+            seen = signs[: len(told) + 1]
+            in_doubt = np.int8(0)
+            for bar in range(len(seen)):
+                gap = one[bar] - other[bar]
+                seen[bar] = np.int8(gap > doubt) - np.int8(gap < -doubt)
+            for bar in range(len(seen)):
+                in_doubt |= np.int8(seen[bar] == 0)
+            for bar in range(len(told)):
+                was, now = seen[bar], seen[bar + 1]
+                told[bar] = np.int8((was <= 0) & (now > 0)) - np.int8((was >= 0) & (now < 0))
+            is_clear[pair] &= in_doubt == 0 or error == 0.0 or len(told) == 0
+    return is_clear
+
+
+def can_decide_together(strategy: Strategy) -> bool:
+    return strategy.is_windowed and strategy.crossing is not None and not strategy.looks_at
 
 
 def passes(strategy: Strategy, bars: Bars) -> list[tuple[int, int]]:
@@ -90,9 +170,15 @@ def window(strategy: Strategy, bars: Bars, first: int, end: int) -> tuple[Bars, 
 def _judged(decisions: Decisions, count: int) -> Decisions:
     """A copy of what the strategy said, which may be anybody's code."""
     sides = np.asarray(decisions)
-    if sides.shape != (count,) or not np.isin(sides, (ENTER, LEAVE, NOTHING)).all():
+    if sides.shape != (count,) or not _are_sides(sides):
         raise BadFrameError(schema=SIGNALS.name, column="side", reason=f"is not one of 1, -1, 0 for {count} bars")
     return sides.astype(np.int8)
+
+
+def _are_sides(said: NDArray[Any]) -> bool:
+    if said.dtype == np.int8:
+        return bool(said.min(initial=NOTHING) >= LEAVE and said.max(initial=NOTHING) <= ENTER)
+    return bool(np.isin(said, (ENTER, LEAVE, NOTHING)).all())
 
 
 def made_from(candle_hashes: Sequence[str], strategy: Strategy, code: str) -> str:

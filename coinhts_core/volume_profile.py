@@ -11,10 +11,10 @@ the bin with which the wanted part of all volume is reached.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from coinhts_core.candles.bars import Bars
+from coinhts_core.compiled import compiled
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def frozen_resistance(ranges: Ranges, window: int, part: float, bins: int) -> Re
     return Resistance(*_frozen(*ranges, window, part, bins))
 
 
-@njit(cache=True)
+@compiled
 def bars_in_place(prices: Floats, bin_heights: Floats, most: int) -> NDArray[np.int64]:
     """For how many bars, itself counted and `most` at most, the resistance has been within a bin of the bar's own."""
     counts = np.zeros(len(prices), dtype=np.int64)
@@ -67,28 +67,30 @@ def bars_in_place(prices: Floats, bin_heights: Floats, most: int) -> NDArray[np.
     return counts
 
 
-@njit(cache=True)
+@compiled
 def _rolling(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     bottoms: Floats, lows: Floats, highs: Floats, volumes: Floats, window: int, part: float, bins: int
 ) -> tuple[Floats, Floats]:
     prices, heights = np.full(len(lows), np.nan), np.full(len(lows), np.nan)
+    edges, profile = np.zeros(bins + 1), np.zeros(bins)
     for bar in range(window, len(lows)):
         begin = bar - window
-        edges = _edges(bottoms[begin:bar], highs[begin:bar], bins)
+        _draw(edges, bottoms[begin:bar], highs[begin:bar])
         if edges[-1] > edges[0]:
-            profile = np.zeros(bins)
+            profile[:] = 0.0
             for other in range(begin, bar):
                 _spread(profile, edges, lows[other], highs[other], volumes[other])
             prices[bar], heights[bar] = _from_the_top(profile, edges, part), edges[1] - edges[0]
     return prices, heights
 
 
-@njit(cache=True)
+@compiled
 def _frozen(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     bottoms: Floats, lows: Floats, highs: Floats, volumes: Floats, window: int, part: float, bins: int
 ) -> tuple[Floats, Floats]:
     prices, heights = np.full(len(lows), np.nan), np.full(len(lows), np.nan)
-    edges = _edges(bottoms[:window], highs[:window], bins)
+    edges = np.zeros(bins + 1)
+    _draw(edges, bottoms[:window], highs[:window])
     if len(lows) <= window or edges[-1] <= edges[0]:
         return prices, heights
     profile = np.zeros(bins)
@@ -103,16 +105,21 @@ def _frozen(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by on
     return prices, heights
 
 
-@njit(cache=True)
-def _edges(bottoms: Floats, highs: Floats, bins: int) -> Floats:
+@compiled
+def _draw(edges: Floats, bottoms: Floats, highs: Floats) -> None:
+    """Bins of equal height from the lowest to the highest; the last edge is the highest itself."""
     if len(highs) == 0:
-        return np.zeros(bins + 1)
-    edges: Floats = bottoms.min() + np.arange(bins + 1) * ((highs.max() - bottoms.min()) / bins)
-    edges[-1] = highs.max()
-    return edges
+        return
+    bottom, top = bottoms[0], highs[0]
+    for bar in range(1, len(highs)):
+        bottom, top = min(bottom, bottoms[bar]), max(top, highs[bar])
+    height = (top - bottom) / (len(edges) - 1)
+    for place in range(len(edges)):
+        edges[place] = bottom + place * height
+    edges[-1] = top
 
 
-@njit(cache=True)
+@compiled
 def _spread(profile: Floats, edges: Floats, low: float, high: float, volume: float) -> None:
     first = _bin_of(edges, low)
     if high == low:
@@ -124,7 +131,7 @@ def _spread(profile: Floats, edges: Floats, low: float, high: float, volume: flo
             profile[place] += volume * (overlap / (high - low))
 
 
-@njit(cache=True)
+@compiled
 def _bin_of(edges: Floats, price: float) -> int:
     """The bin the price is in, its upper edge excluded; the outermost for prices beyond."""
     last = len(edges) - 2
@@ -136,7 +143,7 @@ def _bin_of(edges: Floats, price: float) -> int:
     return place
 
 
-@njit(cache=True)
+@compiled
 def _from_the_top(profile: Floats, edges: Floats, part: float) -> float:
     """NaN where nothing was traded; the top where noise never adds up to its part."""
     total = profile.sum()

@@ -3,7 +3,7 @@
 What lives here: the group's commands. What stays out: keeping and sending alerts (`coinhts_core.alerts`).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -41,7 +41,7 @@ def alert_test(*, as_json: bool) -> None:
         deliver(outbox, now())
         (listed,) = (of for of in outbox.latest() if of.letter.number == number)
     if as_json:
-        document(_facts(listed))
+        document(listed.facts)
     else:
         rows = [[sink, of.state, of.reason or ""] for sink, of in listed.deliveries.items()]
         screen.table(["place", "", "reason"], rows)
@@ -63,16 +63,12 @@ def alert_list(*, most: int, as_json: bool) -> None:
     with open_installation(read_settings()) as installation:
         found = Outbox.open(installation.rooms.ledger, installation.settings).latest(most)
     if as_json:
-        document([_facts(of) for of in found])
+        document([of.facts for of in found])
     elif found:
         columns = ["", "when", "level", "title", "again", "places"]
         screen.table(columns, [_row(of) for of in found])
     else:
         screen.say("nothing was ever told")
-
-
-def _facts(of: "Listed") -> dict[str, Any]:
-    return {**vars(of.letter), "deliveries": {sink: vars(delivered) for sink, delivered in of.deliveries.items()}}
 
 
 def _row(of: "Listed") -> list[str]:

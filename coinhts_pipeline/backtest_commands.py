@@ -1,6 +1,6 @@
 """coinhts backtest: a strategy over candles of the lake or of a file, its figures and its page.
 
-What lives here: the group's commands. What stays out: the work (`backtests`).
+What lives here: the group, and running. What stays out: what was kept (`result_commands`), and the work (`backtests`).
 """
 
 import json
@@ -31,7 +31,7 @@ _ACCOUNT = (
 )
 
 
-def _account(function: Any) -> Any:
+def account_options(function: Any) -> Any:
     for option in reversed(_ACCOUNT):
         function = option(function)
     return function
@@ -53,7 +53,7 @@ def backtest() -> None:
 @click.option("--timeframe", help="1m to 1w.")
 @click.option("--mode", type=click.Choice(["account", "study"]), default="account", show_default=True)
 @click.option("--full", "is_full", is_flag=True, help="With equity, a row a bar, in the document.")
-@_account
+@account_options
 @command
 def backtest_run(
     *,
@@ -79,12 +79,12 @@ def backtest_run(
     from coinhts_core.errors import RefusedError
     from coinhts_core.markets import Market, Timeframe
     from coinhts_core.settings import read_settings, usable_home
-    from coinhts_pipeline.backtests import asked_for, keep, run_on_file, run_on_lake
+    from coinhts_pipeline.backtests import asked_for, badge_on, keep, run_on_file, run_on_lake, shelve
     from coinhts_pipeline.result_screen import show
 
     settings = read_settings()
     length = Timeframe.parse(timeframe) if timeframe else None
-    told = {**_told(params, knobs), **({"timeframe": str(length)} if length else {})}
+    told = {**told_knobs(params, knobs), **({"timeframe": str(length)} if length else {})}
     given = {option: value for option, value in account.items() if value is not None}
     strategy, wanted = asked_for(settings, name, told, {**given, **({"rules": None} if no_rules else {})})
     if candles:
@@ -92,18 +92,26 @@ def backtest_run(
             raise RefusedError(reason="a file is run over whole; --symbols and --timerange are for stored candles")
         said = Said(Market.parse(symbol) if symbol else None, length, Zone(timezone.upper()) if timezone else None)
         result = run_on_file(candles, said, strategy, wanted, mode=mode, timeframe=length)
+        usable_home(settings)
+        of, counted = keep(settings, result), None
     else:
+        from coinhts_core.results.shelf import Shelf
+
         with opened(symbols, timerange) as (installation, chosen, days):
-            result = run_on_lake(installation.rooms.lake, chosen, days, strategy, wanted, mode=mode)
-    usable_home(settings)
-    of = keep(settings, result)
+            rooms = installation.rooms
+            result = run_on_lake(rooms.lake, chosen, days, strategy, wanted, mode=mode)
+            asked = {"start_date": days.first, "end_date": days.last}
+            shelf = Shelf(rooms.ledger, rooms.lake)
+            of = shelve(shelf, settings, result.id, result, asked)
+            counted = shelf.counted(result.strategy_name)
+    badge = badge_on(of, len(result.outcome.daily) - 1, counted)
     if as_json:
-        document(document_of(result, is_full=True) if is_full else of)
+        document({**(document_of(result, is_full=True) if is_full else of), "badge": badge._asdict()})
     else:
-        show(of, result.outcome.daily.tolist())
+        show(of, result.outcome.daily.tolist(), badge)
 
 
-def _told(params: str | None, knobs: tuple[str, ...]) -> dict[str, Any]:
+def told_knobs(params: str | None, knobs: tuple[str, ...]) -> dict[str, Any]:
     from coinhts_core.errors import RefusedError
     from coinhts_core.lineup_file import read_value
 
@@ -119,38 +127,3 @@ def _told(params: str | None, knobs: tuple[str, ...]) -> dict[str, Any]:
             raise RefusedError(reason=f"--set {text} is not like fast=20")
         told[knob] = read_value(value)
     return told
-
-
-@backtest.command("show")
-@click.argument("id")
-@command
-def backtest_show(*, id: str, as_json: bool) -> None:  # noqa: A002 - it is what the contract calls it
-    """A result that was kept, by its id or the first letters of it."""
-    from coinhts_core.settings import read_settings
-    from coinhts_pipeline.backtests import kept
-    from coinhts_pipeline.result_screen import show
-
-    of = kept(read_settings(), id)
-    if as_json:
-        document(of)
-    else:
-        show(of)
-
-
-@backtest.command("report")
-@click.argument("id")
-@click.option("--to", type=click.Path(path_type=Path), help="Copy the page to this file.")
-@command
-def backtest_report(*, id: str, to: Path | None, as_json: bool) -> None:  # noqa: A002 - it is what the contract calls it
-    """The page of a result: one file that needs nothing else."""
-    from coinhts_core.settings import read_settings
-    from coinhts_pipeline import screen
-    from coinhts_pipeline.backtests import page_of
-
-    page = page_of(read_settings(), id)
-    if to:
-        to.write_bytes(page.read_bytes())
-    if as_json:
-        document({"page": str(to or page)})
-    else:
-        screen.say(str(to or page))

@@ -9,6 +9,7 @@ outlives its run: Dagster records the end only after the run's resources are gon
 """
 
 import fcntl
+import logging
 from collections import deque
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,8 +18,11 @@ from typing import IO
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
+from coinhts_pipeline.log_ids import of_run
+
 _TIME_TO_CLAIM = timedelta(minutes=2)
 _BEGUN = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+_log = logging.getLogger("coinhts.runs")
 _held: deque[IO[str]] = deque(maxlen=32)  # the latest runs of this process; earlier ones have long recorded their end
 
 
@@ -41,6 +45,7 @@ def fail_abandoned_runs(
     begun = {record.dagster_run.run_id: now - record.update_timestamp for record in records}
     dead = [run_id for run_id, age in begun.items() if is_free.get(run_id, age >= time_to_claim)]
     for run in instance.get_runs(RunsFilter(run_ids=dead, statuses=_BEGUN)) if dead else []:
+        _log.warning("a run's process is gone", extra={"facts": of_run(run.run_id, run.tags)})
         instance.report_run_failed(run, "the process that executed this run is gone; run it again")
     for run_id in (run_id for run_id, free in is_free.items() if free):
         (folder / run_id).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ What lives here: arguments judged at the door, the document or the words that co
 command, which opens what it needs inside its own body, so that `--help` stays quick. What stays out: the work.
 """
 
+import gc
 import sys
 
 import click
@@ -16,14 +17,21 @@ from coinhts_pipeline.config_commands import config
 from coinhts_pipeline.data_commands import data
 from coinhts_pipeline.lake_commands import lake
 from coinhts_pipeline.market_commands import market
+from coinhts_pipeline.position_commands import position
+from coinhts_pipeline.request_commands import add_to as add_requests_to
+from coinhts_pipeline.result_commands import add_to as add_results_to
 from coinhts_pipeline.signal_commands import signal
 from coinhts_pipeline.strategy_commands import strategy
+from coinhts_pipeline.sweep_commands import sweep
+from coinhts_pipeline.walkforward_commands import walkforward
 
 _CRASHED = 3
 _ASKED_WRONG = 1
+_OBJECTS_BETWEEN_LOOKS = 50_000  # for garbage: imports alone make hundreds of thousands, and all of them stay
 
 
 def main() -> None:
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
     sys.exit(_answered(sys.argv[1:]))
 
 
@@ -50,9 +58,15 @@ def _answered(arguments: list[str]) -> int:
 
 
 def _complain(sentence: str) -> None:
+    from coinhts_core.masking import Mask
+    from coinhts_core.settings import read_settings
     from coinhts_pipeline import screen
 
-    screen.complain(sentence)
+    try:
+        mask = Mask.of(read_settings())
+    except Exception:  # noqa: BLE001 - reading them may be what is broken; what is complained about is told all the same
+        mask = Mask.found()
+    screen.complain(mask(sentence))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -111,10 +125,13 @@ def backfill(*, symbols: str | None, timerange: str | None, stale: bool, as_json
 @command
 def up(*, as_json: bool) -> None:
     """The UI on http://127.0.0.1:3000, schedules and sensors, until Ctrl-C."""
+    from coinhts_core import logs
     from coinhts_core.settings import read_settings
     from coinhts_pipeline.up import keep_up
 
-    keep_up(read_settings(), document if as_json else None)
+    settings = read_settings()
+    logs.set_up(settings)
+    keep_up(settings, document if as_json else None)
 
 
 @cli.command()
@@ -137,12 +154,17 @@ def doctor(*, as_json: bool) -> None:
 
 cli.add_command(alert)
 cli.add_command(backtest)
+add_requests_to(backtest)
+add_results_to(backtest)
 cli.add_command(config)
 cli.add_command(data)
 cli.add_command(lake)
 cli.add_command(market)
+cli.add_command(position)
 cli.add_command(signal)
 cli.add_command(strategy)
+cli.add_command(sweep)
+cli.add_command(walkforward)
 
 
 @cli.group()

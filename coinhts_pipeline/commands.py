@@ -4,6 +4,8 @@ What lives here: options, arguments judged, documents. What stays out: the comma
 """
 
 import json
+import os
+import pwd
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -21,7 +23,9 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--debug", is_flag=True, help="Show tracebacks.")
     @wraps(function)
     def judged(*args: Any, debug: bool, **kwargs: Any) -> Any:
-        del debug
+        from coinhts_core.logs import set_up_command
+
+        set_up_command(debug=debug)
         return function(*args, **kwargs)
 
     return judged
@@ -63,3 +67,11 @@ def told(planned: Any, nothing: str, *, as_json: bool) -> None:
         screen.plan(planned)
     else:
         screen.say(nothing)
+
+
+def who() -> str:
+    """The user of the operating system, whatever the environment claims."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"

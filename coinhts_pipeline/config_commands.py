@@ -4,19 +4,17 @@ What lives here: the group's commands. What stays out: bounds and history (`coin
 in the environment (`coinhts_core.settings`).
 """
 
-import os
-import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from coinhts_pipeline.commands import command, document
+from coinhts_pipeline.commands import command, document, who
 
 if TYPE_CHECKING:
     # whose imports `--help` need not wait for
-    from coinhts_core.governance import Change, Governor
+    from coinhts_core.governance import Change
     from coinhts_core.ledger.connection import Ledger
     from coinhts_core.settings import Settings
 
@@ -39,7 +37,7 @@ def config_show(*, as_json: bool) -> None:
     settings = read_settings()
     named = list(_named(settings))
     with _opened(settings) as ledger:
-        kept = [_facts(of) for of in governors(ledger)]
+        kept = [of.facts for of in governors(ledger)]
     if as_json:
         document({"environment": named, "ledger": kept})
         return
@@ -54,16 +52,17 @@ def config_show(*, as_json: bool) -> None:
 @command
 def config_get(name: str, *, as_json: bool) -> None:
     """One setting that lives in the ledger."""
-    from coinhts_core.errors import UnknownGovernorError, nearest
+    from coinhts_core.errors import UnknownGovernorError
     from coinhts_core.governance import governors
     from coinhts_core.settings import read_settings
+    from coinhts_core.wording import nearest
     from coinhts_pipeline import screen
 
     with _opened(read_settings()) as ledger:
         known = {of.name: of for of in governors(ledger)}
     if name not in known:
         raise UnknownGovernorError(name=name, hint=nearest(name, known))
-    facts = _facts(known[name])
+    facts = known[name].facts
     if as_json:
         document(facts)
     else:
@@ -83,7 +82,7 @@ def config_set(name: str, value: str, *, as_json: bool) -> None:
     from coinhts_pipeline import screen
 
     with _opened(read_settings()) as ledger:
-        made = change(ledger, name, value, _who(), now())
+        made = change(ledger, name, value, who(), now())
     if as_json:
         document({"changed": made is not None, "change": vars(made) if made else None})
     elif made:
@@ -144,12 +143,6 @@ def _shown(value: Any, mask: Any) -> str:
     return str(mask(",".join(value) if isinstance(value, tuple) else str(value)))
 
 
-def _facts(of: "Governor") -> dict[str, Any]:
-    source = "ledger" if of.is_set else "default"
-    facts = {"name": of.name, "value": of.value, "source": source, "default": of.default}
-    return {**facts, "takes": of.bounds, "meaning": of.meaning}
-
-
 def _row(of: "Change") -> list[str]:
     from coinhts_pipeline import screen
 
@@ -158,11 +151,3 @@ def _row(of: "Change") -> list[str]:
 
 def _told(value: str | None) -> str:
     return "the default" if value is None else value
-
-
-def _who() -> str:
-    """The user of the operating system, whatever the environment claims."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"

@@ -13,6 +13,7 @@ import dagster as dg
 import coinhts_pipeline.defs
 from coinhts_core.lineup import read_lineup
 from coinhts_core.settings import read_settings
+from coinhts_pipeline.hush import hush
 from coinhts_pipeline.io_managers.lake import lake_io_manager
 from coinhts_pipeline.io_managers.ledger import ledger_io_manager
 from coinhts_pipeline.resources import House
@@ -24,6 +25,7 @@ for _new in (dg.BetaWarning, dg.PreviewWarning):  # backfill policies, mapped sp
 
 @dg.definitions
 def defs() -> dg.Definitions:
+    hush()
     settings = read_settings()
     lineup = read_lineup(settings.strategies_folder, settings.lineup_file)
     rooms = [import_module(f"{coinhts_pipeline.defs.__name__}.{room}").define(settings, lineup) for room in _rooms()]

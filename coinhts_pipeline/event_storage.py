@@ -20,33 +20,51 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_postgres.utils import create_pg_engine
 
+from coinhts_core.masking import Mask
+from coinhts_pipeline.hush import hush, record_without_secrets, without_secrets
+
 # A connection that a restarted server left dead is noticed before it is used.
 _POOL: dict[str, Any] = {"pool_size": 2, "max_overflow": 20, "pool_recycle": 600, "pool_pre_ping": True}
-_LEANT_ON = ("_connect", "_store_asset_event", "index_transaction", "prepare_insert_event_batch")
+_LEANT_ON = ("_connect", "_event_to_row", "_store_asset_event", "_store_asset_event_tags", "index_transaction")
+_OF_PARTITIONS = (DagsterEventType.ASSET_MATERIALIZATION_PLANNED, DagsterEventType.ASSET_MATERIALIZATION)
+# Compiled once; its numbers come back in the order of the rows.
+_INSERT = SqlEventLogStorageTable.insert().returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
 
 
 class BatchedEventLog(PostgresEventLogStorage):
-    """The plan of a run, which is one event a partition, in one statement."""
+    """What is planned or made of a range, an event a partition, in one go; and every event without secrets."""
+
+    def __init__(self, postgres_url: str) -> None:
+        super().__init__(postgres_url)
+        self._mask = Mask.found()
+
+    def store_event(self, event: EventLogEntry) -> None:
+        super().store_event(without_secrets(event, self._mask))
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        planned = [
-            event for event in events if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED
-        ]
-        if not planned or not all(hasattr(self, name) for name in _LEANT_ON):
-            super().store_event_batch(events)
+        if not all(hasattr(self, name) for name in _LEANT_ON):
+            super().store_event_batch([without_secrets(event, self._mask) for event in events])
             return
+        for kind in _OF_PARTITIONS:
+            if together := [event for event in events if event.dagster_event_type == kind]:
+                self._store_together(together)
         for event in events:
-            if event.dagster_event_type != DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+            if event.dagster_event_type not in _OF_PARTITIONS:
                 self.store_event(event)
-        insert = self.prepare_insert_event_batch(planned).returning(SqlEventLogStorageTable.c.id)
+
+    def _store_together(self, events: Sequence[EventLogEntry]) -> None:
+        rows = [self._event_to_row(event) for event in events]
+        is_made = events[0].dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION
+        if is_made:  # a plan is made of names alone
+            rows = [{**row, "event": record_without_secrets(row["event"], self._mask)} for row in rows]
         with self._connect() as connection:
-            numbers = [row[0] for row in connection.execute(insert)]
-        last = {
-            event.get_dagster_event().asset_key: (event, number) for event, number in zip(planned, numbers, strict=True)
-        }
+            numbers = list(connection.scalars(_INSERT, rows))
+        last = {event.get_dagster_event().asset_key: place for place, event in enumerate(events)}
         with self.index_transaction() as connection:
-            for event, number in last.values():
-                self._store_asset_event(connection, event, number)
+            if is_made:
+                self._store_asset_event_tags(connection, events, numbers)
+            for place in last.values():
+                self._store_asset_event(connection, without_secrets(events[place], self._mask), numbers[place])
 
     def dispose(self) -> None:
         """An instance that is closed keeps no connection open."""
@@ -58,6 +76,7 @@ class PooledStorage(DagsterPostgresStorage):
     """Runs, events and schedules over one pool of connections a process."""
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        hush()
         super().__init__(postgres_url, inst_data=inst_data)
         self._event_log_storage = BatchedEventLog(postgres_url)
         stores = (self._run_storage, self._event_log_storage, self._schedule_storage)

@@ -18,9 +18,10 @@ from coinhts_core.candles.imports import Fate, Imported, Importing, import_bars,
 from coinhts_core.candles.registry import Registered
 from coinhts_core.candles.stamps import Zone
 from coinhts_core.clock import now
-from coinhts_core.errors import BadFileError, NotFollowedError, RefusedError, clipped
+from coinhts_core.errors import BadFileError, NotFollowedError, RefusedError
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.settings import read_settings
+from coinhts_core.wording import clipped
 from coinhts_pipeline import screen
 from coinhts_pipeline.installation import open_installation
 

@@ -21,6 +21,7 @@ from coinhts_core.lineup import Entry, read_lineup
 from coinhts_core.markets import Market
 from coinhts_core.settings import Settings, read_settings
 from coinhts_pipeline.claims import claim
+from coinhts_pipeline.log_ids import in_lines, of_run
 
 
 class Rooms:
@@ -49,7 +50,7 @@ class Rooms:
 
     @cached_property
     def lake(self) -> Lake:
-        return Lake.open(self.settings.lake_url, self.settings.s3)
+        return Lake.open(self.settings.lake_url, self.settings.s3, self.settings.cache_folder)
 
     @cached_property
     def exchange(self) -> Exchange:
@@ -80,9 +81,10 @@ class House(dg.ConfigurableResource[Any]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
         settings = read_settings()
+        ids = of_run(context.run.run_id, context.run.tags) if context.run else {}
         if context.run:
             claim(claims_folder(settings), context.run.run_id)
-        with Rooms.open(settings) as self._rooms:
+        with in_lines(**ids), Rooms.open(settings) as self._rooms:
             yield self
         self._rooms = None
 

@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 
 from coinhts_core.backtests.report import percent, text_curve
+from coinhts_core.masking import hidden
 
 if TYPE_CHECKING:
     # whose imports a sentence on the screen need not wait for
@@ -153,4 +154,5 @@ def curve(name: str, values: Sequence[float]) -> None:
 
 
 def plain(text: str) -> str:
-    return text.replace("[", "\\[")
+    """Words that others wrote: no markup, and no secret that a narrow column would hide from the mask."""
+    return hidden(text).replace("[", "\\[")

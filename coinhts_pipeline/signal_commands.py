@@ -14,7 +14,7 @@ def signal() -> None:
 
 
 @signal.command("list")
-@click.option("--date", "day", help="A day such as 20260131 (UTC); the last complete one when not given.")
+@click.option("--date", "day", help="A day such as 20260131 (UTC); the newest that is stored when not given.")
 @click.option("--symbols", help="Such as KRW-BTC,KRW-ETH; all active ones when not given.")
 @click.option("--strategy", "name", help="One enabled strategy; all when not given.")
 @command
@@ -23,15 +23,16 @@ def signal_list(*, day: str | None, symbols: str | None, name: str | None, as_js
     from coinhts_core.clock import now
     from coinhts_core.days import last_complete_day, parse_day
     from coinhts_core.decided import decided_on
-    from coinhts_core.errors import FutureRangeError, NotStoredError, UnknownStrategyError, nearest
+    from coinhts_core.errors import FutureRangeError, NotStoredError, UnknownStrategyError
     from coinhts_core.settings import read_settings
+    from coinhts_core.wording import nearest
     from coinhts_pipeline import screen
     from coinhts_pipeline.backfill import wanted_symbols
     from coinhts_pipeline.installation import open_installation
 
     last = last_complete_day(now())
-    asked = parse_day(day) if day else last
-    if asked > last:
+    asked = parse_day(day) if day else None
+    if asked and asked > last:
         raise FutureRangeError(day=asked, last=last)
     with open_installation(read_settings()) as installation:
         rooms = installation.rooms
@@ -40,20 +41,19 @@ def signal_list(*, day: str | None, symbols: str | None, name: str | None, as_js
             raise UnknownStrategyError(name=name, hint=nearest(name, lineup))
         entries = [lineup[name]] if name else list(lineup.values())
         chosen = [of.symbol for of in wanted_symbols(installation, symbols)]
-        stored = [
-            (of, symbol)
-            for of in entries
-            for symbol in chosen
-            if asked in rooms.lake.heads(f"signals/{of.name}", symbol)
-        ]
-        if not stored:
-            raise NotStoredError(asset="signals", symbol=", ".join(chosen), days=asked)
-        decided = [made for of, symbol in stored for made in decided_on(rooms.lake, of, [symbol], asked)]
+        stored = [(of, symbol, rooms.lake.heads(f"signals/{of.name}", symbol)) for of in entries for symbol in chosen]
+        shown = asked or max((at for *_, days in stored for at in days if at <= last), default=last)
+        found = [(of, symbol) for of, symbol, days in stored if shown in days]
+        if not found:
+            raise NotStoredError(asset="signals", symbol=", ".join(chosen), days=shown)
+        decided = [made for of, symbol in found for made in decided_on(rooms.lake, of, [symbol], shown)]
+    if shown not in {asked, last}:
+        screen.note(f"{shown} is the newest day that is stored; `coinhts backfill` goes on to {last}")
     if as_json:
-        document({"day": asked, "looked_at": len(stored), "signals": [vars(of) for of in decided]})
+        document({"day": shown, "looked_at": len(found), "signals": [vars(of) for of in decided]})
         return
     count = f"{len(decided)} signal{'' if len(decided) == 1 else 's'}"
-    screen.say(f"{count} on {asked}, of {len(stored)} strategies x coins")
+    screen.say(f"{count} on {shown}, of {len(found)} strategies x coins")
     rows = [[of.strategy, of.symbol, of.side, f"{of.price_krw:,.12g}", screen.moment(of.decided_at)] for of in decided]
     if rows:
         screen.table(["strategy", "coin", "wants to", "price KRW", "when"], rows)

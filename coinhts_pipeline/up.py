@@ -2,11 +2,13 @@
 
 What lives here: starting, watching, restarting and stopping them. What stays out: what they serve.
 
-Each child leads a process group of its own, so that Ctrl-C in a terminal reaches only this process, which then stops
-the others in order. Their names are noted in a file: a house whose supervisor was killed is swept by the next one.
+Each child leads a session of its own, so that Ctrl-C in a terminal reaches only this process, which then stops the
+others in order, and whoever is left of a session can be found when its head is gone. They are asked to stop when this
+process dies; their names are noted in a file, so that the next one sweeps what is left all the same.
 """
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -21,14 +23,20 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from threading import Thread
 
 import psutil
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy.exc import SQLAlchemyError
 
 from coinhts_core.alerts.heartbeat import DeadMan
 from coinhts_core.clock import now
-from coinhts_core.errors import AlreadyUpError, PortTakenError
+from coinhts_core.errors import AlreadyUpError, PortTakenError, RetryableError
+from coinhts_core.ledger.cluster import postmaster
+from coinhts_core.ledger.places import place_of
+from coinhts_core.ledger.server import EmbeddedServer
 from coinhts_core.settings import Settings, usable_home
-from coinhts_pipeline import screen
+from coinhts_pipeline import screen, tied
 from coinhts_pipeline.backfill import behind
 from coinhts_pipeline.claims import fail_abandoned_runs
 from coinhts_pipeline.front import address
@@ -40,8 +48,11 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _SWEEP_S = 10.0
 _TICK_S = 0.5
 _PATIENCE_S = 4.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 10.0
 _LONG_AGO = float("-inf")
+_SOCKETS = "coinhts-up-"
+_AWAY = (RetryableError, SQLAlchemyError, DagsterPostgresException)
+_log = logging.getLogger("coinhts.up")
 Document = Callable[[dict[str, object]], None]
 
 
@@ -65,11 +76,15 @@ class Child:
         if self._process and self._process.poll() is None:
             rotate(self._log)
             return False
-        if time.monotonic() < self._not_before or (self._needs and not self._needs.exists()):
+        if self._process:
+            _stop(_left_of(self._process.pid))
+            self._process = None
+        if time.monotonic() < self._not_before or (self._needs and not _listens(self._needs)):
             return False
+        command = [sys.executable, "-IS", str(tied.__file__), str(os.getpid()), *self._command]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         begun = time.monotonic()
         lived_long = begun - self._begun > _LONGEST_PAUSE_S * 2
@@ -85,6 +100,25 @@ class Child:
         self._begun = self._not_before = _LONG_AGO
 
 
+class Postgres:
+    """The home's own server: nobody's child, and brought back by whoever shares it. Others' are left to others."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._home = settings.home
+        self._data = None if settings.postgres_url else place_of(settings.home).data_directory
+
+    def keep_alive(self) -> bool:
+        """True when it had to be started."""
+        if self._data is None or postmaster(self._data / "postmaster.pid", self._data):
+            return False
+        try:
+            with EmbeddedServer.share(self._home):
+                return True
+        except RetryableError as error:
+            _log.warning("PostgreSQL does not start: %s", error)
+            return False
+
+
 def keep_up(settings: Settings, document: Document | None) -> None:
     """Everything up until a signal says stop; then everything down, within ten seconds."""
     for wanted in _STOP_SIGNALS:
@@ -95,11 +129,11 @@ def keep_up(settings: Settings, document: Document | None) -> None:
         _sweep_left_overs(settings.home)
         _judge_port(settings)
         installation = stack.enter_context(open_installation(settings))
-        sockets = Path(mkdtemp(prefix="coinhts-"))
+        sockets = Path(mkdtemp(prefix=_SOCKETS))
         stack.callback(rmtree, sockets, ignore_errors=True)
         children = _children(settings, sockets)
         stack.callback(_all_down, children, installation)
-        _live(installation, children, sockets, document)
+        _live(installation, Postgres(settings), children, sockets, document)
 
 
 class _StopAskedError(BaseException):
@@ -113,16 +147,20 @@ def _stop_asked(number: int, frame: object) -> None:
     raise _StopAskedError
 
 
-def _live(installation: Installation, children: list[Child], sockets: Path, document: Document | None) -> None:
+def _live(
+    installation: Installation, postgres: Postgres, children: list[Child], sockets: Path, document: Document | None
+) -> None:
     settings, code = installation.settings, children[0]
     seen, announced, swept = _strategies(settings), False, 0.0
     dead_man = DeadMan(installation.rooms.ledger, settings, now())
     while True:
+        if postgres.keep_alive():
+            _log.warning("PostgreSQL was gone and is started again")
         started = [child for child in children if child.keep_alive()]
         if started:
-            _note_family(settings.home, children)
+            _note(settings.home, children, sockets)
         if time.monotonic() - swept > _SWEEP_S:
-            fail_abandoned_runs(installation.instance, claims_folder(settings), now())
+            _fail_abandoned(installation)
             dead_man.look(now())
             swept = time.monotonic()
         if (present := _strategies(settings)) != seen:
@@ -131,12 +169,22 @@ def _live(installation: Installation, children: list[Child], sockets: Path, docu
             code.restart()
         if not announced and _listens(sockets / "ui") and _answers(settings):
             announced = True
-            _announce(installation, document)
+            # Counting days takes seconds, in which somebody may die.
+            Thread(target=_announce, args=(installation, document), daemon=True).start()
         time.sleep(_TICK_S)
 
 
+def _fail_abandoned(installation: Installation) -> None:
+    """A ledger that is away for a while takes nobody else down; the next sweep finds the same runs."""
+    try:
+        installation.rooms.ledger.answer()  # Dagster's storage would wait half a minute for a server that is gone
+        fail_abandoned_runs(installation.instance, claims_folder(installation.settings), now())
+    except _AWAY as error:
+        _log.warning("runs cannot be looked after just now: %s", _line(error))
+
+
 def _announce(installation: Installation, document: Document | None) -> None:
-    settings, words = installation.settings, behind(installation)
+    settings, words = installation.settings, _behind(installation)
     url, asks = address.url(settings.web), settings.web.password is not None
     if document:
         document({"url": url, "home": str(settings.home), "days": words, "login": asks})
@@ -148,6 +196,17 @@ def _announce(installation: Installation, document: Document | None) -> None:
     screen.say(words)
 
 
+def _behind(installation: Installation) -> str:
+    try:
+        return behind(installation)
+    except _AWAY as error:
+        return f"what is behind cannot be told just now: {_line(error)}"
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
 def _children(settings: Settings, sockets: Path) -> list[Child]:
     """Code location, then daemon and UI, which find it through a socket in a private directory, as the front the UI."""
     workspace, code, ui = sockets / "workspace.yaml", sockets / "code", sockets / "ui"
@@ -157,10 +216,10 @@ def _children(settings: Settings, sockets: Path) -> list[Child]:
     logs = settings.home / "logs"
     logs.mkdir(exist_ok=True)
     python = [sys.executable, "-m"]
-    serve = ["dagster", "api", "grpc", "--socket", str(code), "--module-name", "coinhts_pipeline.definitions"]
+    serve = ["coinhts_pipeline.code", "api", "grpc", "--socket", str(code), "--location-name", "coinhts"]
     return [
-        Child([*python, *serve, "--location-name", "coinhts"], logs / "code.log"),
-        Child([*python, "dagster._daemon", "run", "-w", str(workspace)], logs / "daemon.log", code),
+        Child([*python, *serve, "--module-name", "coinhts_pipeline.definitions"], logs / "code.log"),
+        Child([*python, "coinhts_pipeline.daemon", "run", "-w", str(workspace)], logs / "daemon.log", code),
         Child([*python, "coinhts_pipeline.front.ui", str(ui), str(workspace)], logs / "ui.log", code),
         Child([*python, "coinhts_pipeline.front.serve", str(ui)], logs / "front.log"),
     ]
@@ -171,7 +230,7 @@ def _all_down(children: list[Child], installation: Installation) -> None:
     code, *others = children
     _stop([process for child in reversed(others) for process in child.family()], _PATIENCE_S / 4)
     _stop(code.family())
-    fail_abandoned_runs(installation.instance, claims_folder(installation.settings), now())
+    _fail_abandoned(installation)
     (installation.settings.home / "up.json").unlink(missing_ok=True)
 
 
@@ -186,26 +245,40 @@ def _stop(processes: list[psutil.Process], patience_s: float = _PATIENCE_S / 2) 
     psutil.wait_procs(alive, timeout=_PATIENCE_S / 2)
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    try:
-        head = psutil.Process(pid)
-        return [*head.children(recursive=True), head]
-    except psutil.NoSuchProcess:
-        return []
+def _family(head: int) -> list[psutil.Process]:
+    """Everybody of its session, itself last."""
+    members = []
+    for pid in psutil.pids():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getsid(pid) == head:
+                members.append(psutil.Process(pid))
+    return sorted(members, key=lambda of: of.pid == head)
 
 
-def _note_family(home: Path, children: list[Child]) -> None:
+def _left_of(head: int, begun: float | None = None) -> list[psutil.Process]:
+    """Of a session whose head is gone, or began then; another's, who has its number now, is left alone."""
+    family = _family(head)
+    heads = [of for of in family if of.pid == head]
+    return family if all(of.create_time() == begun for of in heads) else []
+
+
+def _note(home: Path, children: list[Child], sockets: Path) -> None:
     """Process ids are used again by others, so each is noted with the moment it began."""
-    heads = [of for child in children for of in child.family()]
-    (home / "up.json").write_text(json.dumps([[of.pid, of.create_time()] for of in heads]))
+    heads = [[of.pid, of.create_time()] for child in children for of in child.family() if of.pid == child.pid]
+    (home / "up.json").write_text(json.dumps({"sockets": str(sockets), "heads": heads}))
 
 
 def _sweep_left_overs(home: Path) -> None:
     """What a killed supervisor left running would keep the port, and run schedules a second time."""
-    with suppress(FileNotFoundError, ValueError):
-        for pid, begun in json.loads((home / "up.json").read_text()):
-            if any(of.pid == pid and of.create_time() == begun for of in _family(pid)):
-                _stop(_family(pid))
+    try:
+        noted = json.loads((home / "up.json").read_text())
+        _stop([of for pid, begun in noted["heads"] for of in _left_of(pid, begun)])
+        if Path(noted["sockets"]).name.startswith(_SOCKETS):
+            rmtree(noted["sockets"], ignore_errors=True)
+    except FileNotFoundError:
+        return
+    except (ValueError, TypeError, KeyError) as error:
+        _log.warning("up.json cannot be read, so what an earlier up left running is not known: %s", error)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 import dagster as dg
 
 from coinhts_core.errors import RefusedError, RetryableError, RunFailedError
+from coinhts_pipeline.log_ids import in_lines
 
 _RETRIES = 3
 _SECONDS_BETWEEN = 2
@@ -31,11 +32,12 @@ def told_to_dagster() -> Iterator[None]:
 
 
 def asset_body(body: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
-    """An asset's generator whose errors are told to Dagster."""
+    """An asset's generator whose errors are told to Dagster, and its name in every line meanwhile."""
 
     @wraps(body)
     def told(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        with told_to_dagster():
+        asset = "/".join(dg.AssetExecutionContext.get().asset_key.path)
+        with in_lines(asset=asset), told_to_dagster():
             yield from body(*args, **kwargs)
 
     return told

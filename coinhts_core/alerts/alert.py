@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Literal, get_args
 
-from coinhts_core.errors import clipped
+from coinhts_core.wording import clipped
 
 Level = Literal["info", "warning", "error", "critical"]
 LEVELS: tuple[Level, ...] = get_args(Level)

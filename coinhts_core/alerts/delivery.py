@@ -73,7 +73,7 @@ def escalate(outbox: Outbox, moment: datetime) -> list[int]:
         others = [name for name in outbox.sinks if name != sink]
         number = outbox.raise_alert(alert, moment, quiet=_TOLD_AGAIN_AFTER, to=others)
         if number is not None:
-            _log.critical("%s: %s", alert.title, reason)
+            _log.critical("errors do not arrive", extra={"facts": {"sink": sink, "count": count, "reason": reason}})
             raised.append(number)
     return raised
 
@@ -83,12 +83,13 @@ def send_past_the_ledger(sinks: Mapping[str, Sink], mask: Mask, alert: Alert, mo
     title, body = title_of(mask(alert.title)), body_of(mask(alert.body))
     letter = Letter(_NO_NUMBER, title_of(mask(alert.key)), alert.level, title, body, moment)
     total = Round()
+    _log.warning("the ledger is passed by", extra={"facts": {"alert": title}})
     for sink in sinks.values():
         try:
             sink.send(letter)
             total += Round(sent=1)
         except (SinkRefusedError, SinkUnavailableError) as error:
-            _log.critical("%s", mask(str(error)))
+            _log.critical("nobody took it", extra={"facts": {"alert": title, "reason": mask(str(error))}})
             total += Round(failed=1)
     return total
 
@@ -123,7 +124,9 @@ def _sent(
         later = {"state": "waiting" if wait else "dead", "not_before": moment + (wait or timedelta()), "reason": reason}
         with outbox.ledger.transaction() as connection:
             connection.execute(load_queries("alerts")["note_unsent"], noted | later)
-        _log.info("alert %d: %s", letter.number, outbox.mask(str(error)))
+        told = "sent again later" if wait else "given up"
+        facts = {"alert": letter.number, "sink": sink.name, "reason": outbox.mask(str(error))}
+        _log.log(logging.WARNING if wait else logging.ERROR, told, extra={"facts": facts})
         return error
     with outbox.ledger.transaction() as connection:
         connection.execute(load_queries("alerts")["note_sent"], noted)

@@ -29,7 +29,10 @@ def beat(settings: Settings, at: datetime) -> None:
 def last_beat(settings: Settings) -> datetime | None:
     try:
         beaten = datetime.fromisoformat(_file(settings).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        _log.warning("a sign of life cannot be read", extra={"facts": {"reason": str(error)}})
         return None
     return beaten if beaten.tzinfo else beaten.replace(tzinfo=UTC)
 
@@ -63,11 +66,12 @@ class DeadMan:
         return is_silent
 
     def _tell(self, alert: Alert, at: datetime) -> None:
-        _log.critical("%s", alert.title)
+        _log.critical(alert.title)
         try:
             self._outbox.raise_alert(alert, at, quiet=timedelta())
             deliver(self._outbox, at)
         except Exception:  # noqa: BLE001 - whatever is broken, who watches must be heard
+            _log.exception("the outbox is passed by")
             send_past_the_ledger(self._outbox.sinks, self._outbox.mask, alert, at)
 
 

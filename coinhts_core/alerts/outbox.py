@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from coinhts_core.alerts.alert import Alert, Letter, at_least, body_of, title_of
 from coinhts_core.alerts.sinks import FILE, Sink, open_sinks
@@ -36,6 +37,11 @@ class Listed:
     letter: Letter
     deliveries: Mapping[str, Delivered] = field(default_factory=dict)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As programs read it."""
+        return {**vars(self.letter), "deliveries": {sink: vars(of) for sink, of in self.deliveries.items()}}
+
 
 @dataclass(frozen=True)
 class Outbox:
@@ -48,7 +54,7 @@ class Outbox:
 
     @classmethod
     def open(cls, ledger: Ledger, settings: Settings) -> "Outbox":
-        return cls(ledger, open_sinks(settings), Mask.of(settings), Government(ledger))
+        return cls(ledger, open_sinks(settings), Mask.of(settings), Government.shared(ledger))
 
     def raise_alert(
         self,

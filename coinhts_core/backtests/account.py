@@ -9,11 +9,11 @@ from math import inf
 from typing import Literal, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coinhts_core.candles.bars import Bars
+from coinhts_core.compiled import compiled
 from coinhts_core.hashes import Fact
 from coinhts_core.rules import Rules
 
@@ -109,20 +109,23 @@ class Account(BaseModel):
             min(held, default=0),
         )
 
+    @property
+    def even_fraction(self) -> float | None:
+        """The part of the account that every entry spends; none where that depends on the bars."""
+        return (self.fraction or 1.0) if self.target_volatility is None else None
+
     def fractions(self, bars: Bars) -> Floats:
         """The part of the account an entry decided at each bar's close spends; 0 where it is not known."""
         if self.target_volatility is None:
-            return np.full(len(bars), self.fraction or 1.0)
-        if not len(bars):
-            return np.empty(0)
-        bars_a_year = _MICROSECONDS_A_YEAR / (bars.closed_at[0] - bars.opened_at[0])
+            return np.full(len(bars), self.even_fraction)
+        bars_a_year = _MICROSECONDS_A_YEAR / bars.length_us
         return _for_volatility(bars.close, self.volatility_bars, self.target_volatility / np.sqrt(bars_a_year))
 
     def facts(self) -> dict[str, Fact]:
         return self.model_dump(mode="json")
 
 
-@njit(cache=True)
+@compiled
 def _for_volatility(closes: Floats, window: int, target: float) -> Floats:
     """Each window is summed by itself, so that its figure never depends on what came before it."""
     parts = np.zeros(len(closes))

@@ -7,7 +7,7 @@ candles and deciding (`runs`), the compiled loops (`engine`, `portfolio`), and w
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.engine import Day, Floats, Marks, Rows, minutes_within, run_course
 from coinhts_core.backtests.outcome import Fills, Outcome
 from coinhts_core.backtests.portfolio import nothing_held, run_portfolio
+from coinhts_core.backtests.sources import Seen
+from coinhts_core.backtests.worth import Curve, Recorded, Told
 from coinhts_core.candles.bars import Bars
 from coinhts_core.errors import RefusedError
 from coinhts_core.rules import Rules, days_of_change, rules_on
@@ -25,28 +27,26 @@ from coinhts_core.strategies import Decisions, Strategy
 _EPOCH = date(1970, 1, 1)
 _MICROSECONDS_A_DAY = 86_400 * 10**6
 _COIN = 6  # the column of a portfolio's fills
+_changes, _rules_on = cache(days_of_change), lru_cache(maxsize=64)(rules_on)  # a book never changes while it is read
 
 
 @dataclass(frozen=True, eq=False)
 class Coin:
-    """All that is known of a coin; of `bars`, those from `first` on are traded."""
+    """What is seen of a coin, and what was decided at each bar."""
 
     symbol: str
-    timeframe: str
-    bars: Bars
+    seen: Seen
     decisions: Decisions
-    minutes: Bars | None
-    first: int
 
-    @cached_property
+    @property
     def traded(self) -> Bars:
-        return self.bars[self.first :]
+        return self.seen.traded
 
     def brings(self, account: Account, rows: slice) -> Day:
         """What some of the traded bars bring."""
-        bars, fractions = self.traded[rows], account.fractions(self.bars)[self.first :]
-        minutes = None if self.minutes is None else minutes_within(bars, self.minutes)
-        return Day(bars, self.decisions[self.first :][rows], fractions[rows], minutes)
+        bars, minutes = self.traded[rows], self.seen.minutes
+        within = None if minutes is None else minutes_within(bars, minutes)
+        return Day(bars, self.decisions[self.seen.first :][rows], self.seen.parts(account, rows), within)
 
 
 def lead(coins: Sequence[Coin], strategy: Strategy, account: Account) -> Outcome:
@@ -55,38 +55,47 @@ def lead(coins: Sequence[Coin], strategy: Strategy, account: Account) -> Outcome
 
 
 def _alone(coin: Coin, strategy: Strategy, account: Account) -> Outcome:
-    equity, fills, ambiguous = _course(coin, strategy, account)
+    fills, ambiguous = _course(coin, strategy, account)
     other = _course(coin, strategy, account, is_optimistic=True)[0] if ambiguous else None
-    parts = [Fills(fills, coin.traded, coin.minutes)]
-    found = _Found(coin.traded.opened_at, equity, ambiguous, parts)
-    return _outcome([coin], strategy, account, found, other)
+    marks, closes = Marks(account.cash), coin.traded.close
+    found = _Found(
+        coin.traded.opened_at,
+        Told.by(marks, fills, closes),
+        None if other is None else Told.by(marks, other, closes),
+        ambiguous,
+        [Fills(fills, coin.traded, coin.seen.minutes)],
+    )
+    return _outcome([coin], strategy, account, found)
 
 
-def _course(
-    coin: Coin, strategy: Strategy, account: Account, *, is_optimistic: bool = False
-) -> tuple[Floats, Floats, int]:
-    """Equity after each bar, fills, and how many bars are in doubt."""
+def _course(coin: Coin, strategy: Strategy, account: Account, *, is_optimistic: bool = False) -> tuple[Floats, int]:
+    """Fills, and how many bars are in doubt."""
     marks, limits = Marks(account.cash), account.limits(strategy.hold_bars)
-    equity, fills, ambiguous = [np.empty(0)], [np.empty((0, 6))], 0
+    fills, ambiguous = [np.empty((0, 6))], 0
     for first, end, rules in epochs([coin.traded]):
-        rows = _between(coin.traded, first, end)
+        rows = between(coin.traded, first, end)
         course = run_course(
             marks, coin.brings(account, rows), account.costs(rules), limits, is_optimistic=is_optimistic
         )
         marks, ambiguous = course.marks, ambiguous + course.ambiguous
-        equity.append(course.equity)
         fills.append(_counted_from(course.fills, rows.start))
-    return np.concatenate(equity), np.concatenate(fills), ambiguous
+    return np.concatenate(fills), ambiguous
 
 
 def _on_one_cash(coins: Sequence[Coin], strategy: Strategy, account: Account) -> Outcome:
-    if len({coin.timeframe for coin in coins}) > 1:
+    if len({coin.seen.timeframe for coin in coins}) > 1:
         reason = "bars of coins that share a cash must be equally long; ask for one timeframe"
         raise RefusedError(reason=reason)
     moments, equity, parts, ambiguous = _books(coins, strategy, account)
     other = _books(coins, strategy, account, is_optimistic=True)[1] if ambiguous else None
-    fills = [Fills(rows, coin.traded, coin.minutes) for coin, rows in zip(coins, parts, strict=True)]
-    return _outcome(coins, strategy, account, _Found(moments, equity, ambiguous, fills), other)
+    found = _Found(
+        moments,
+        Recorded(account.cash, equity),
+        None if other is None else Recorded(account.cash, other),
+        ambiguous,
+        [Fills(rows, coin.traded, coin.seen.minutes) for coin, rows in zip(coins, parts, strict=True)],
+    )
+    return _outcome(coins, strategy, account, found)
 
 
 def _books(
@@ -97,7 +106,7 @@ def _books(
     moments, equity, ambiguous = [np.empty(0, np.int64)], [np.empty(0)], 0
     parts: list[list[Floats]] = [[np.empty((0, 6))] for _ in coins]
     for first, end, rules in epochs([coin.traded for coin in coins]):
-        rows = [_between(coin.traded, first, end) for coin in coins]
+        rows = [between(coin.traded, first, end) for coin in coins]
         brought = [coin.brings(account, of) for coin, of in zip(coins, rows, strict=True)]
         books = run_portfolio(holdings, brought, account.costs(rules), limits, is_optimistic=is_optimistic)
         holdings, ambiguous = books.holdings, ambiguous + books.ambiguous
@@ -112,45 +121,43 @@ class _Found(NamedTuple):
     """What the engines tell of all stretches together."""
 
     moments: Rows
-    equity: Floats
+    curve: Curve
+    optimistic: Curve | None
     ambiguous: int
     parts: Sequence[Fills]
 
 
-def _outcome(
-    coins: Sequence[Coin], strategy: Strategy, account: Account, found: _Found, optimistic: Floats | None
-) -> Outcome:
-    length = next((bars.closed_at[0] - bars.opened_at[0] for bars in (coin.traded for coin in coins) if len(bars)), 0)
+def _outcome(coins: Sequence[Coin], strategy: Strategy, account: Account, found: _Found) -> Outcome:
     began = _day_of(found.moments[0]) if len(found.moments) else _EPOCH
     return Outcome(
         cash=account.cash,
         moments=found.moments,
-        closed_at=found.moments + length,
-        equity=found.equity,
-        optimistic=optimistic,
+        length_us=coins[0].traded.length_us,
+        curve=found.curve,
+        optimistic=found.optimistic,
         ambiguous=found.ambiguous,
         parts=found.parts,
-        fee_rate=account.costs(rules_on(began)).fee_rate,
-        first_bars=[max(strategy.ready_after + 1 - coin.first, 1) for coin in coins],
+        fee_rate=account.costs(_rules_on(began)).fee_rate,
+        first_bars=[max(strategy.ready_after + 1 - coin.seen.first, 1) for coin in coins],
     )
 
 
 def epochs(coins: Sequence[Bars]) -> list[tuple[int, int, Rules]]:
     """Stretches of closing times with the rule book in force, from the first bar's to the last one's."""
-    closes = [bars.closed_at for bars in coins if len(bars)]
+    closes = [bars.opened_at[[0, -1]] + bars.length_us for bars in coins if len(bars)]
     if not closes:
         return []
     first, last = min(of[0] for of in closes) - 1, max(of[-1] for of in closes)
-    changes = [(day - _EPOCH).days * _MICROSECONDS_A_DAY for day in days_of_change()]
+    changes = [(day - _EPOCH).days * _MICROSECONDS_A_DAY for day in _changes()]
     edges = [first, *(change for change in changes if first < change < last), last]
-    return [(since, until, rules_on(_day_of(since))) for since, until in pairwise(edges)]
+    return [(since, until, _rules_on(_day_of(since))) for since, until in pairwise(edges)]
 
 
 def _day_of(microseconds: int) -> date:
     return _EPOCH + timedelta(days=int(microseconds) // _MICROSECONDS_A_DAY)
 
 
-def _between(bars: Bars, first: int, end: int) -> slice:
+def between(bars: Bars, first: int, end: int) -> slice:
     return slice(bars.count_closed_by(first), bars.count_closed_by(end))
 
 

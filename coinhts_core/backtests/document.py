@@ -14,6 +14,7 @@ from coinhts_core.backtests.undefined import Undefined
 
 _SIDES = {1: "buy", -1: "sell"}
 _SIGNAL = ("bar", "decided_at", "side", "price_krw", "confidence", "note")
+_CALLED = {"price_krw": "price"}
 _PLACES = ("bar", "date")  # which row of the study, and which day
 
 
@@ -76,4 +77,5 @@ def _total(equity: Any) -> float | None:
 
 
 def _signal(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "side": _SIDES[row["side"]], "price": row.pop("price_krw")}
+    told = {_CALLED.get(name, name): value for name, value in row.items()}
+    return {**told, "side": _SIDES[row["side"]]}

@@ -27,11 +27,11 @@ The worst equity looks at the lows, too, while a coin was held; a sale at the ta
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from coinhts_core.backtests.account import Costs, Limits
 from coinhts_core.candles.bars import Bars
+from coinhts_core.compiled import compiled
 from coinhts_core.strategies import Decisions
 
 Floats = NDArray[np.float64]
@@ -46,6 +46,7 @@ REASONS = ("entry", "decision", "time", "stop", "trailing stop", "target")
 NO_SPANS = np.empty((0, 2), dtype=np.int64)
 _VOLUME_STEPS = 1e8  # Upbit cuts volumes to 8 decimals
 _CRUMB = 1e-14  # of the cash
+_A_WORD = 8  # decisions
 _ROUNDING = 6e-16  # what five roundings of doubles may add up to, in parts of the number
 
 
@@ -66,9 +67,7 @@ class Course(NamedTuple):
     """What the bars did to the account. A fill is (bar, minute or -1, reason, price, volume, fee)."""
 
     marks: Marks
-    worst: float
     ambiguous: int
-    equity: Floats
     fills: Floats
 
 
@@ -103,7 +102,10 @@ class Minutes(NamedTuple):
 
 
 class Day(NamedTuple):
-    """What comes: bars, what is decided at their closes, the part of the account an entry spends, and the minutes."""
+    """What comes: bars, what is decided at their closes, the parts of the account an entry spends, and the minutes.
+
+    A single part stands for all bars.
+    """
 
     bars: Bars
     decisions: Decisions
@@ -116,10 +118,10 @@ def run_course(marks: Marks, day: Day, costs: Costs, limits: Limits, *, is_optim
     knobs = knobs_of(costs, limits, is_optimistic=is_optimistic)
     bars = prices_of(day.bars)
     fine, spans = (prices_of(day.minutes.bars), day.minutes.spans) if day.minutes else (bars, NO_SPANS)
-    marks, worst, ambiguous, equity, fills = _run(
+    after, ambiguous, fills = through(
         marks, bars, day.decisions, day.fractions, fine, spans, knobs, costs.tick_bounds, costs.tick_sizes
     )
-    return Course(Marks(*marks), worst, ambiguous, equity, fills)
+    return Course(Marks(*after), ambiguous, fills)
 
 
 def knobs_of(costs: Costs, limits: Limits, *, is_optimistic: bool) -> Knobs:
@@ -138,61 +140,132 @@ def prices_of(bars: Bars) -> Prices:
     return Prices(bars.open, bars.high, bars.low, bars.close)
 
 
-@njit(cache=True)
-def _run(  # noqa: C901, PLR0917 - compiled: the table above from top to bottom, handed numbers and arrays one by one
+@compiled
+def through(  # noqa: C901, PLR0912, PLR0915, PLR0917 - compiled: the table above, handed numbers and arrays one by one
     marks: Marks, bars: Prices, decisions: Decisions, fractions: Floats, fine: Prices, spans: Rows,
     knobs: Knobs, tick_bounds: Floats, tick_sizes: Floats,
-) -> tuple[Marks, float, int, Floats, Floats]:  # fmt: skip
+) -> tuple[Marks, int, Floats]:  # fmt: skip
+    """From one order or level to the next: the bars between them change nothing, and are not looked at."""
     cash, volume, entry_price, peak, held, order, fraction, last_price = marks
-    worst, ambiguous = np.inf, 0
-    equity = np.empty(len(bars.open))
-    fills, filled = np.empty((16, 6)), 0
-    for bar in range(len(bars.open)):
-        fills = with_room_for(fills, filled + 2)
+    has_levels = knobs.stop_loss < 1.0 or knobs.trailing_stop < 1.0 or knobs.take_profit < np.inf
+    places, openings, entries = decided(decisions, bars.open)
+    fills, filled, ambiguous = np.empty((2 * entries + 2, 6)), 0, 0
+    bar, end, into, out, held_from = 0, len(bars.open), 0, 0, 0
+    hit, stop, why, target, opening = end, 0.0, 0, 0.0, bars.open[0] if end else 0.0
+    while bar < end:
         if order == BUY and volume == 0.0:
-            price, bought, fee = buying(cash, cash * fraction, bars.open[bar], knobs, tick_bounds, tick_sizes)
+            price, bought, fee = buying(cash, cash * fraction, opening, knobs, tick_bounds, tick_sizes)
             if bought > 0.0:
                 cash = left_of(cash, price * bought + fee)
-                volume, entry_price, peak, held = bought, price, price, 0
-                note(fills[filled], bar, -1, ENTRY, price, volume, fee)
+                volume, entry_price, peak, held, held_from = bought, price, price, 0, bar
+                note(fills, filled, bar, -1, ENTRY, price, volume, fee)
                 filled += 1
         elif order < 0 and volume > 0.0:
-            price = on_tick(bars.open[bar] * (1.0 - knobs.slippage), tick_bounds, tick_sizes, DOWN)
+            price = on_tick(opening * (1.0 - knobs.slippage), tick_bounds, tick_sizes, DOWN)
             if price * volume >= knobs.minimum:
                 fee = price * volume * knobs.fee_rate
                 cash += price * volume - fee
-                note(fills[filled], bar, -1, DECISION if order == SELL else TIME, price, volume, fee)
+                note(fills, filled, bar, -1, DECISION if order == SELL else TIME, price, volume, fee)
                 filled += 1
                 volume = 0.0
+        order, fraction = 0, 0.0
         if volume > 0.0:
-            reason, minute, price, doubts = leaving(
-                bar, bars, fine, spans, entry_price, peak, knobs, tick_bounds, tick_sizes
-            )
-            ambiguous += doubts
-            is_sold = reason > 0 and price * volume >= knobs.minimum
-            if not is_sold or (reason == TARGET and price > bars.open[bar]):
-                worst = min(worst, cash + volume * bars.low[bar])
-            if is_sold:
-                fee = price * volume * knobs.fee_rate
-                cash += price * volume - fee
-                note(fills[filled], bar, minute, reason, price, volume, fee)
-                filled += 1
-                volume = 0.0
+            while out < len(places) and (places[out] < bar or decisions[places[out]] > 0):
+                out += 1
+            last = places[out] if out < len(places) else end
+            if knobs.hold_bars > 0:
+                last = min(last, bar + max(knobs.hold_bars - held - 1, 0))
+            until, hit = min(last + 1, end), end
+            if has_levels:
+                hit, stop, why, target, peak = first_reached(
+                    bars, bar, until, entry_price, peak, knobs, tick_bounds, tick_sizes
+                )
+            if hit < until:
+                reason, minute, price, doubts = leaving(
+                    hit, bars, fine, spans, stop, why, target, knobs, tick_bounds, tick_sizes
+                )
+                ambiguous += doubts
+                until, last, peak = hit + 1, hit, max(peak, bars.high[hit])
+                if reason > 0 and price * volume >= knobs.minimum:
+                    fee = price * volume * knobs.fee_rate
+                    cash += price * volume - fee
+                    note(fills, filled, hit, minute, reason, price, volume, fee)
+                    filled += 1
+                    volume = 0.0
+            if volume > 0.0:
+                held += until - bar
+                if last < end:
+                    order = next_order(decisions[last], volume > 0.0, held, knobs.hold_bars)
+                    is_decided = out < len(places) and places[out] == last
+                    opening = openings[out] if is_decided else bars.open[min(last + 1, end - 1)]
+                bar = last + 1
             else:
-                peak = max(peak, bars.high[bar])
-                held += 1
-        last_price = bars.close[bar]
-        equity[bar] = cash + volume * last_price
-        worst = min(worst, equity[bar])
-        order = next_order(decisions[bar], volume > 0.0, held, knobs.hold_bars)
-        fraction = fractions[bar] if order == BUY else 0.0
+                bar = hit
+        if volume == 0.0 and bar < end:
+            while into < len(places) and (places[into] < bar or decisions[places[into]] < 0):
+                into += 1
+            bar = end
+            if into < len(places):
+                bar, opening = places[into] + 1, openings[into]
+                order, fraction = BUY, fractions[min(bar - 1, len(fractions) - 1)]
     if volume == 0.0:
         entry_price, peak, held = 0.0, 0.0, 0
-    marks = Marks(cash, volume, entry_price, peak, held, order, fraction, last_price)
-    return marks, worst, ambiguous, equity, fills[:filled]
+    else:
+        peak = max(peak, highest(bars.high[held_from:]))
+    if end:
+        last_price = bars.close[end - 1]
+    return Marks(cash, volume, entry_price, peak, held, order, fraction, last_price), ambiguous, fills[:filled]
 
 
-@njit(cache=True)
+@compiled
+def decided(decisions: Decisions, opens: Floats) -> tuple[Rows, Floats, int]:
+    """The bars that decide something, the opens behind them, and how many of them enter.
+
+    Opens are fetched together, since one by one each would be waited for. Most bars decide nothing, and a word of eight
+    of them is passed at a glance.
+    """
+    words = decisions[: len(decisions) // _A_WORD * _A_WORD].view(np.int64)
+    places, found = np.empty(len(decisions) + 1, dtype=np.int64), 0
+    for word in range(len(words)):
+        if words[word] != 0:
+            for bar in range(_A_WORD * word, _A_WORD * (word + 1)):
+                places[found] = bar
+                found += decisions[bar] != 0
+    for bar in range(_A_WORD * len(words), len(decisions)):
+        places[found] = bar
+        found += decisions[bar] != 0
+    openings, entries = np.empty(found), 0
+    for place in range(found):
+        openings[place] = opens[min(places[place] + 1, len(opens) - 1)]
+        entries += decisions[places[place]] > 0
+    return places[:found], openings, entries
+
+
+@compiled
+def first_reached(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
+    bars: Prices, first: int, end: int, entry_price: float, peak: float, knobs: Knobs,
+    tick_bounds: Floats, tick_sizes: Floats,
+) -> tuple[int, float, int, float, float]:  # fmt: skip
+    """The first bar that reaches a level, or the end; the levels in it, and the peak before it, which a stop trails."""
+    stop, why, target = levels(entry_price, peak, knobs, tick_bounds, tick_sizes)
+    bar = first
+    while bar < end and bars.low[bar] > stop and bars.high[bar] < target:
+        if knobs.trailing_stop < 1.0 and bars.high[bar] > peak:
+            peak = bars.high[bar]
+            stop, why, target = levels(entry_price, peak, knobs, tick_bounds, tick_sizes)
+        bar += 1
+    return bar, stop, why, target, peak
+
+
+@compiled
+def highest(prices: Floats) -> Any:
+    found = 0.0
+    for price in prices:
+        found = max(found, price)
+    return found
+
+
+@compiled
 def next_order(decision: int, is_holding: bool, held: int, hold_bars: int) -> int:  # noqa: FBT001 - the compiler knows no other
     if not is_holding:
         return BUY if decision > 0 else 0
@@ -201,7 +274,7 @@ def next_order(decision: int, is_holding: bool, held: int, hold_bars: int) -> in
     return TIME_IS_UP if 0 < hold_bars <= held else 0
 
 
-@njit(cache=True)
+@compiled
 def buying(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     cash: float, budget: float, opens: float, knobs: Knobs, tick_bounds: Floats, tick_sizes: Floats
 ) -> tuple[float, float, float]:
@@ -215,40 +288,38 @@ def buying(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     return price, bought, price * bought * knobs.fee_rate
 
 
-@njit(cache=True)
+@compiled
 def left_of(cash: float, spent: float) -> Any:
     """What remains; where nothing should, rounding leaves no crumb that another coin could be bought for."""
     rest = cash - spent
     return rest if rest > _CRUMB * cash else 0.0
 
 
-@njit(cache=True)
+@compiled
 def note(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
-    row: Floats, bar: int, minute: int, reason: int, price: float, volume: float, fee: float
+    fills: Floats, row: int, bar: int, minute: int, reason: int, price: float, volume: float, fee: float
 ) -> None:
-    row[0], row[1], row[2] = bar, minute, reason
-    row[3], row[4], row[5] = price, volume, fee
+    fills[row, 0], fills[row, 1], fills[row, 2] = bar, minute, reason
+    fills[row, 3], fills[row, 4], fills[row, 5] = price, volume, fee
 
 
-@njit(cache=True)
-def with_room_for(fills: Floats, count: int) -> Floats:
-    if count <= len(fills):
-        return fills
-    more = np.empty((2 * count, fills.shape[1]))
-    more[: len(fills)] = fills
-    return more
+@compiled
+def levels(
+    entry_price: float, peak: float, knobs: Knobs, tick_bounds: Floats, tick_sizes: Floats
+) -> tuple[float, int, float]:
+    """The stop, which of the two it is, and the target."""
+    loss = on_tick(entry_price * (1.0 - knobs.stop_loss), tick_bounds, tick_sizes, DOWN)
+    trail = on_tick(peak * (1.0 - knobs.trailing_stop), tick_bounds, tick_sizes, DOWN)
+    target = on_tick(entry_price * (1.0 + knobs.take_profit), tick_bounds, tick_sizes, UP)
+    return (trail, TRAILING, target) if trail > loss else (loss, STOP, target)
 
 
-@njit(cache=True)
+@compiled
 def leaving(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
-    bar: int, bars: Prices, fine: Prices, spans: Rows, entry_price: float, peak: float, knobs: Knobs,
+    bar: int, bars: Prices, fine: Prices, spans: Rows, stop: float, why: int, target: float, knobs: Knobs,
     tick_bounds: Floats, tick_sizes: Floats,
 ) -> tuple[int, int, float, int]:  # fmt: skip
     """Why, in which minute and at what price a position is left inside a bar; whether that is in doubt."""
-    loss = on_tick(entry_price * (1.0 - knobs.stop_loss), tick_bounds, tick_sizes, DOWN)
-    trail = on_tick(peak * (1.0 - knobs.trailing_stop), tick_bounds, tick_sizes, DOWN)
-    stop, why = (trail, TRAILING) if trail > loss else (loss, STOP)
-    target = on_tick(entry_price * (1.0 + knobs.take_profit), tick_bounds, tick_sizes, UP)
     reason, price = reached(bars.open[bar], bars.high[bar], bars.low[bar], stop, target)
     minute, doubts = -1, 0
     if reason == _BOTH:
@@ -266,7 +337,7 @@ def leaving(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by on
     return reason, minute, price, doubts
 
 
-@njit(cache=True)
+@compiled
 def reached(opens: float, high: float, low: float, stop: float, target: float) -> tuple[int, float]:
     """Which of the two a bar reaches, and the price there; 0 when neither."""
     if opens <= stop:
@@ -280,19 +351,19 @@ def reached(opens: float, high: float, low: float, stop: float, target: float) -
     return 0, 0.0
 
 
-@njit(cache=True)
+@compiled
 def on_tick(price: float, bounds: Floats, sizes: Floats, upwards: bool) -> Any:  # noqa: FBT001 - the compiler knows no other
     """The price on the grid; parts of a won are counted by their whole inverse, so the result is exact."""
-    for bound, size in zip(bounds, sizes):  # noqa: B905 - the compiler knows no strict
-        if price >= bound:
-            if size >= 1.0:
-                return whole(price / size, upwards) * size
-            parts = np.rint(1.0 / size)
+    for place in range(len(bounds)):
+        if price >= bounds[place]:
+            if sizes[place] >= 1.0:
+                return whole(price / sizes[place], upwards) * sizes[place]
+            parts = np.rint(1.0 / sizes[place])
             return whole(price * parts, upwards) / parts
     return price
 
 
-@njit(cache=True)
+@compiled
 def whole(steps: float, upwards: bool) -> Any:  # noqa: FBT001 - the compiler knows no other
     """Up or down to a whole step, unless it is one and only rounding hides it."""
     nearest = np.rint(steps)

@@ -1,12 +1,13 @@
 """All figures of a result under their names, each with its unit and meaning, and why one is missing.
 
-What lives here: `FIGURES`, the list that people and programs read by name, and `measure`. What to add: a figure, here
-and where it is worked out. What stays out: the arithmetic (`metrics`, `round_trips`).
+What lives here: `FIGURES`, the list that people and programs read by name, and `Figures`, which works each out when it
+is asked for. What to add: a figure, here and where it is worked out. What stays out: the arithmetic (`metrics`,
+`round_trips`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -74,12 +75,82 @@ FIGURES: Mapping[str, Figure] = {
 }
 
 
-@dataclass(frozen=True)
-class Figures:
-    """Every figure by name, None where undefined, and the reasons of those."""
+class Record(Protocol):
+    """What figures are made of; each part is only asked for by those that need it."""
 
-    values: Mapping[str, float | None]
-    reasons: Mapping[str, str]
+    @property
+    def daily(self) -> Floats:
+        """Equity at day ends, the starting cash first."""
+
+    @property
+    def round_trips(self) -> RoundTrips: ...
+
+    @property
+    def benchmark(self) -> Floats | None:
+        """An equity over the same days."""
+
+    @property
+    def fill_values(self) -> Floats | None:
+        """Price x volume of every fill."""
+
+    @property
+    def exposure(self) -> Floats | None:
+        """The value held over the equity, at each bar's close."""
+
+    @property
+    def open_fees_krw(self) -> float:
+        """What was paid for entries that are still open."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A record of what is at hand already."""
+
+    daily: Floats
+    round_trips: RoundTrips
+    benchmark: Floats | None = None
+    fill_values: Floats | None = None
+    exposure: Floats | None = None
+    open_fees_krw: float = 0.0
+
+
+class Values(Mapping[str, float | None]):
+    """Figures by name, None where undefined; each is worked out when it is first asked for."""
+
+    def __init__(self, names: Iterable[str], record: Record) -> None:
+        self._names = tuple(names)
+        self._record = record
+        self._measured: dict[str, Measured] = {}
+
+    def measured(self, name: str) -> Measured:
+        if name not in self._measured:
+            with np.errstate(all="ignore"):  # what is beyond a number becomes undefined
+                self._measured[name] = _MEASURES[name](self._record)
+        return self._measured[name]
+
+    def __getitem__(self, name: str) -> float | None:
+        if name not in self._names:
+            raise KeyError(name)
+        found = self.measured(name)
+        return None if isinstance(found, Undefined) else found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class Figures:
+    """The figures of a record, of all groups or of one, and the reasons of those that are undefined."""
+
+    def __init__(self, record: Record, group: Group | None = None) -> None:
+        self.values = Values((name for name, of in FIGURES.items() if group in {None, of.group}), record)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        measured = {name: self.values.measured(name) for name in self.values}
+        return {name: str(found) for name, found in measured.items() if isinstance(found, Undefined)}
 
     @property
     def has_too_few_trades(self) -> bool:
@@ -110,85 +181,83 @@ def measure(
     exposure: Floats | None = None,
     open_fees_krw: float = 0.0,
 ) -> Figures:
-    """Figures of daily equity, the starting cash first, and of closed trades.
-
-    `benchmark` is an equity over the same days, `fill_values` price x volume of every fill, `exposure` the value held
-    over the equity at each bar's close, `open_fees_krw` what was paid for entries that are still open.
-    """
-    with np.errstate(all="ignore"):  # what is beyond a number becomes undefined
-        measured = {
-            **_of_equity(equity),
-            **_of_benchmark(equity, benchmark),
-            **_of_trades(trades),
-            **_of_exposure(exposure),
-            "fees_krw": finite(trades.fees_krw.sum() + open_fees_krw),
-            "turnover": _turnover(equity, fill_values),
-        }
-    reasons = {name: str(found) for name in FIGURES if isinstance(found := measured[name], Undefined)}
-    values = {name: None if isinstance(found := measured[name], Undefined) else found for name in FIGURES}
-    return Figures(values, reasons)
+    """Figures of daily equity, the starting cash first, and of closed trades, as a `Record` tells them."""
+    return Figures(Given(equity, trades, benchmark, fill_values, exposure, open_fees_krw))
 
 
-def _of_equity(equity: Floats) -> dict[str, Measured]:
-    return {
-        "total_return": metrics.total_return(equity),
-        "annual_return": metrics.annual_return(equity),
-        "volatility": metrics.volatility(equity),
-        "sharpe": metrics.sharpe(equity),
-        "sortino": metrics.sortino(equity),
-        "calmar": metrics.calmar(equity),
-        "omega": metrics.omega(equity),
-        "max_drawdown": metrics.max_drawdown(equity),
-        "max_drawdown_days": metrics.max_drawdown_days(equity),
-        "ulcer_index": metrics.ulcer_index(equity),
-        "value_at_risk_95": metrics.value_at_risk(equity),
-        "conditional_value_at_risk_95": metrics.conditional_value_at_risk(equity),
-        "tail_ratio": metrics.tail_ratio(equity),
-        "skew": metrics.skew(equity),
-        "excess_kurtosis": metrics.excess_kurtosis(equity),
-    }
+def _of_equity(metric: Callable[[Floats], Measured]) -> Callable[[Record], Measured]:
+    return lambda record: metric(record.daily)
 
 
-def _of_benchmark(equity: Floats, benchmark: Floats | None) -> dict[str, Measured]:
-    if benchmark is None:
-        names = (name for name, figure in FIGURES.items() if figure.group == "benchmark")
-        return dict.fromkeys(names, Undefined("there is no benchmark"))
-    return {
-        "benchmark_return": metrics.total_return(benchmark),
-        "alpha": metrics.alpha(equity, benchmark),
-        "beta": metrics.beta(equity, benchmark),
-        "information_ratio": metrics.information_ratio(equity, benchmark),
-    }
+def _of_profits(metric: Callable[[Floats], Measured]) -> Callable[[Record], Measured]:
+    return lambda record: metric(record.round_trips.profit_krw)
 
 
-def _of_trades(trades: RoundTrips) -> dict[str, Measured]:
-    profits = trades.profit_krw
-    return {
-        "trades": float(len(trades)),
-        "win_rate": round_trips.win_rate(profits),
-        "profit_factor": round_trips.profit_factor(profits),
-        "expectancy_krw": round_trips.expectancy(profits),
-        "expectancy_r": round_trips.expectancy_r(profits),
-        "sqn": round_trips.system_quality(profits),
-        "sqn_100": round_trips.system_quality(profits, MOST_FOR_SQN),
-        "best_trade": round_trips.best(trades.returns),
-        "worst_trade": round_trips.worst(trades.returns),
-        "longest_loss_streak": round_trips.longest_loss_streak(profits),
-        "average_bars_held": round_trips.average_bars_held(trades.bars_held),
-    }
+def _of_returns(metric: Callable[[Floats], Measured]) -> Callable[[Record], Measured]:
+    return lambda record: metric(record.round_trips.returns)
 
 
-def _of_exposure(exposure: Floats | None) -> dict[str, Measured]:
-    if exposure is None or not len(exposure):
-        reason = Undefined("what was held at each bar was not recorded" if exposure is None else "there is no bar")
-        return {"exposure_time": reason, "exposure": reason}
-    return {"exposure_time": finite((exposure > 0.0).mean()), "exposure": finite(exposure.mean())}
+def _of_both(metric: Callable[[Floats, Floats], Measured]) -> Callable[[Record], Measured]:
+    def measured(record: Record) -> Measured:
+        benchmark = record.benchmark
+        return Undefined("there is no benchmark") if benchmark is None else metric(record.daily, benchmark)
+
+    return measured
 
 
-def _turnover(equity: Floats, fill_values: Floats | None) -> Measured:
+def _of_exposure(metric: Callable[[Floats], Any]) -> Callable[[Record], Measured]:
+    def measured(record: Record) -> Measured:
+        exposure = record.exposure
+        if exposure is None or not len(exposure):
+            return Undefined("what was held at each bar was not recorded" if exposure is None else "there is no bar")
+        return finite(metric(exposure))
+
+    return measured
+
+
+def _turnover(record: Record) -> Measured:
+    equity, fill_values = record.daily, record.fill_values
     if fill_values is None:
         return Undefined("what was bought and sold was not recorded")
     days = len(equity) - 1
     if days < 1 or not equity.mean() > 0.0:
         return Undefined("there is no day" if days < 1 else "there was no equity")
     return finite(np.abs(fill_values).sum() / equity.mean() * YEAR / days)
+
+
+_MEASURES: Mapping[str, Callable[[Record], Measured]] = {
+    "total_return": _of_equity(metrics.total_return),
+    "annual_return": _of_equity(metrics.annual_return),
+    "volatility": _of_equity(metrics.volatility),
+    "sharpe": _of_equity(metrics.sharpe),
+    "sortino": _of_equity(metrics.sortino),
+    "calmar": _of_equity(metrics.calmar),
+    "omega": _of_equity(metrics.omega),
+    "max_drawdown": _of_equity(metrics.max_drawdown),
+    "max_drawdown_days": _of_equity(metrics.max_drawdown_days),
+    "ulcer_index": _of_equity(metrics.ulcer_index),
+    "value_at_risk_95": _of_equity(metrics.value_at_risk),
+    "conditional_value_at_risk_95": _of_equity(metrics.conditional_value_at_risk),
+    "tail_ratio": _of_equity(metrics.tail_ratio),
+    "skew": _of_equity(metrics.skew),
+    "excess_kurtosis": _of_equity(metrics.excess_kurtosis),
+    "benchmark_return": _of_both(lambda _, benchmark: metrics.total_return(benchmark)),
+    "alpha": _of_both(metrics.alpha),
+    "beta": _of_both(metrics.beta),
+    "information_ratio": _of_both(metrics.information_ratio),
+    "trades": lambda record: float(len(record.round_trips)),
+    "win_rate": _of_profits(round_trips.win_rate),
+    "profit_factor": _of_profits(round_trips.profit_factor),
+    "expectancy_krw": _of_profits(round_trips.expectancy),
+    "expectancy_r": _of_profits(round_trips.expectancy_r),
+    "sqn": _of_profits(round_trips.system_quality),
+    "sqn_100": _of_profits(lambda profits: round_trips.system_quality(profits, MOST_FOR_SQN)),
+    "best_trade": _of_returns(round_trips.best),
+    "worst_trade": _of_returns(round_trips.worst),
+    "longest_loss_streak": _of_profits(round_trips.longest_loss_streak),
+    "average_bars_held": lambda record: round_trips.average_bars_held(record.round_trips.bars_held),
+    "exposure_time": _of_exposure(lambda exposure: (exposure > 0.0).mean()),
+    "exposure": _of_exposure(np.mean),
+    "fees_krw": lambda record: finite(round_trips.added(record.round_trips.fees_krw) + record.open_fees_krw),
+    "turnover": _turnover,
+}

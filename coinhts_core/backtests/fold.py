@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 from coinhts_core.backtests.account import Costs, Limits
-from coinhts_core.backtests.engine import ENTRY, REASONS, Day, Floats, Marks, run_course
+from coinhts_core.backtests.engine import ENTRY, REASONS, Day, Floats, Marks, prices_of, run_course
+from coinhts_core.backtests.worth import worst
 from coinhts_core.positions import Position
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,7 +115,8 @@ def _folded(state: State, day: Day, costs: Costs, limits: Limits, *, is_optimist
         marks.cash, position, marks.order, marks.last_price, entries,
         marks.fraction, marks.held, marks.peak, state.ambiguous + course.ambiguous,
     )  # fmt: skip
-    return DayFold(after, state.equity_krw, after.equity_krw, min(course.worst, state.equity_krw), fills, held)
+    lowest = min(worst(state.marks, course.fills, prices_of(day.bars)), state.equity_krw)
+    return DayFold(after, state.equity_krw, after.equity_krw, lowest, fills, held)
 
 
 def _booked(

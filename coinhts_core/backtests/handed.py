@@ -12,10 +12,13 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
-from coinhts_core.candles.bars import Bars
+from coinhts_core.backtests.engine import Floats, Rows
+from coinhts_core.candles.bars import Bars, read_only
 from coinhts_core.candles.resample import resample
+from coinhts_core.compiled import compiled
 from coinhts_core.errors import BadFrameError, RefusedError
 from coinhts_core.markets import Timeframe
 
@@ -25,22 +28,28 @@ if TYPE_CHECKING:
 _TIMES = ("opened_at", "timestamp")
 _AMOUNTS = ("open", "high", "low", "close", "volume")
 _MICROSECONDS = pl.Datetime("us", "UTC")
+_MICROSECOND = timedelta(microseconds=1)
+_TIMEFRAMES = {of.length // _MICROSECOND: of for of in Timeframe}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Handed:
-    """Candles in order, each believable, and how long one is."""
+    """Candles in order, each believable and as long as the others."""
 
-    frame: pl.DataFrame
-    length: timedelta
+    bars: Bars
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        opened_at = pl.Series(self.bars.opened_at).cast(_MICROSECONDS)
+        return pl.DataFrame({"opened_at": opened_at, **{name: getattr(self.bars, name) for name in _AMOUNTS}})
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(microseconds=self.bars.length_us)
 
     @property
     def timeframe(self) -> Timeframe | None:
-        return next((of for of in Timeframe if of.length == self.length), None)
-
-    @cached_property
-    def bars(self) -> Bars:
-        return Bars.from_frame(self.frame, self.length)
+        return _TIMEFRAMES.get(self.bars.length_us)
 
     def resampled(self, target: Timeframe) -> "Handed":
         """As bars of the target's length; finer ones can be joined, coarser ones not taken apart."""
@@ -51,16 +60,26 @@ class Handed:
             raise RefusedError(reason=f"bars of {self.length} cannot make bars of {target}; {words}")
         turnover = pl.col("volume") * pl.col("close")
         finer = self.frame.with_columns(turnover_krw=turnover)
-        return Handed(resample(finer, self.timeframe, target), target.length)
+        return Handed(Bars.from_frame(resample(finer, self.timeframe, target), target.length))
 
 
 def read_candles(candles: "pl.DataFrame | pd.DataFrame", timeframe: Timeframe | None = None) -> Handed:
-    """Believable candles, or a refusal that names the column and what is wrong with it."""
-    frame = _judged(candles if isinstance(candles, pl.DataFrame) else _from_pandas(candles))
-    gap = frame["opened_at"].diff().min()
-    if isinstance(gap, timedelta):
-        return Handed(frame, gap)
-    return Handed(frame, (timeframe or Timeframe.M1).length)
+    """Believable candles, or a refusal that names the column and what is wrong with it.
+
+    What is of its kind and in one piece already is looked at where it is, and not copied.
+    """
+    frame = candles if isinstance(candles, pl.DataFrame) else _from_pandas(candles)
+    times = next((name for name in _TIMES if name in frame.columns), None)
+    if times is None:
+        raise _refusal(_TIMES[0], "is missing; name the column of the bars' beginnings so, or timestamp")
+    opened_at = read_only(_moments(frame[times]).to_numpy())
+    opens, high, low, close, volume = (read_only(_amounts(frame, name).to_numpy()) for name in _AMOUNTS)
+    is_believable, gap_us = _judged(opened_at, opens, high, low, close, volume)
+    shortest_us = int(gap_us) if len(frame) > 1 else (timeframe or Timeframe.M1).length // _MICROSECOND
+    handed = Handed(Bars(shortest_us, opened_at, opens, high, low, close, volume))
+    if not is_believable:
+        raise _offence(handed.frame)
+    return handed
 
 
 def _from_pandas(candles: Any) -> pl.DataFrame:
@@ -73,36 +92,51 @@ def _from_pandas(candles: Any) -> pl.DataFrame:
     )
 
 
-def _judged(frame: pl.DataFrame) -> pl.DataFrame:
-    times = next((name for name in _TIMES if name in frame.columns), None)
-    if times is None:
-        raise _refusal(_TIMES[0], "is missing; name the column of the bars' beginnings so, or timestamp")
-    candles = pl.DataFrame([_moments(frame[times]), *(_amounts(frame, name) for name in _AMOUNTS)])
-    opens, high, low, close = (candles[name] for name in _AMOUNTS[:4])
+@compiled
+def _judged(  # noqa: PLR0917 - compiled, so handed arrays one by one
+    opened_at: Rows, opens: Floats, highs: Floats, lows: Floats, closes: Floats, volumes: Floats
+) -> tuple[Any, Any]:
+    """Whether every bar may be believed, and the shortest time between two; written so that many are judged at once."""
+    beyond_belief, shortest = np.uint64(0), np.int64(2**62)
+    for bar in range(len(opened_at)):
+        is_open_inside = (lows[bar] <= opens[bar]) & (opens[bar] <= highs[bar])
+        is_close_inside = (lows[bar] <= closes[bar]) & (closes[bar] <= highs[bar])
+        is_finite = (lows[bar] > 0.0) & (highs[bar] < np.inf) & (volumes[bar] >= 0.0) & (volumes[bar] < np.inf)
+        beyond_belief += np.uint64(not (is_open_inside & is_close_inside & is_finite))
+    for bar in range(1, len(opened_at)):
+        shortest = min(shortest, opened_at[bar] - opened_at[bar - 1])
+    return beyond_belief == 0 and shortest > 0, shortest
+
+
+def _offence(candles: pl.DataFrame) -> BadFrameError:
+    """What cannot be believed, and in which row."""
+    opens, high, low, close, volume = (candles[name] for name in _AMOUNTS)
     opened_at = candles["opened_at"]
-    for column, reason, offence in (
+    offences = (
+        *((name, "is NaN or infinite", ~candles[name].is_finite()) for name in _AMOUNTS),
         ("opened_at", "is not after the bar before", (opened_at.diff() <= timedelta()).fill_null(value=False)),
         ("low", "is not above 0", low <= 0),
         ("high", "is below the low", high < low),
         ("open", "is not between low and high", (opens < low) | (opens > high)),
         ("close", "is not between low and high", (close < low) | (close > high)),
-        ("volume", "is below 0", candles["volume"] < 0),
-    ):
-        if offence.any():
-            row = offence.arg_true()[0]
-            raise _refusal(column, f"{reason} in row {row + 1}, the bar of {opened_at[row]:%Y-%m-%d %H:%M:%S} UTC")
-    return candles
+        ("volume", "is below 0", volume < 0),
+    )
+    column, reason, row = next((*of[:2], of[2].arg_true()[0]) for of in offences if of[2].any())
+    return _refusal(column, f"{reason} in row {row + 1}, the bar of {opened_at[row]:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _moments(column: pl.Series) -> pl.Series:
-    if column.dtype != pl.Date and not isinstance(column.dtype, pl.Datetime):
-        raise _refusal(column.name, f"is {column.dtype} and no time; make it a datetime first")
+    """Microseconds since 1970 UTC: in whatever zone moments are told, so they are kept."""
+    kind = column.dtype
+    if kind != pl.Date and not isinstance(kind, pl.Datetime):
+        raise _refusal(column.name, f"is {kind} and no time; make it a datetime first")
     if column.null_count():
         raise _refusal(column.name, "has empty values")
-    moments = column.cast(pl.Datetime("us")) if column.dtype == pl.Date else column.dt.cast_time_unit("us")
-    zone = getattr(moments.dtype, "time_zone", None)
-    in_utc = moments.dt.convert_time_zone("UTC") if zone else moments.dt.replace_time_zone("UTC")
-    return in_utc.alias("opened_at")
+    if not isinstance(kind, pl.Datetime):
+        column = column.cast(pl.Datetime("us"))
+    elif kind.time_unit != "us":
+        column = column.dt.cast_time_unit("us")
+    return column.cast(pl.Int64)
 
 
 def _amounts(frame: pl.DataFrame, name: str) -> pl.Series:
@@ -112,8 +146,8 @@ def _amounts(frame: pl.DataFrame, name: str) -> pl.Series:
     if not column.dtype.is_numeric():
         raise _refusal(name, f"is {column.dtype} and no number")
     numbers = column.cast(pl.Float64)
-    if numbers.null_count() or not numbers.is_finite().all():
-        raise _refusal(name, "has empty values, NaN or infinities")
+    if numbers.null_count():
+        raise _refusal(name, "has empty values")
     return numbers
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from coinhts_core.backtests.undefined import ROUNDING, Floats, Measured, Undefined, deviation, finite
 
 YEAR = 365
-_SHORTEST_FOR_A_YEARLY_FIGURE = 90  # days; below, compounding to a year only flatters
+SHORTEST_FOR_A_YEARLY_FIGURE = 90  # days; below, compounding to a year only flatters
 _FEWEST_FOR_A_TAIL = 20  # returns; the worst 5 % of fewer are less than one
 
 
@@ -39,7 +39,7 @@ def annual_return(equity: Floats) -> Measured:
     days, total = len(equity) - 1, total_return(equity)
     if isinstance(total, Undefined):
         return total
-    if days < _SHORTEST_FOR_A_YEARLY_FIGURE:
+    if days < SHORTEST_FOR_A_YEARLY_FIGURE:
         return _too_short(days)
     return finite((equity[-1] / equity[0]) ** (YEAR / days) - 1.0)
 
@@ -170,7 +170,7 @@ def alpha(equity: Floats, benchmark: Floats) -> Measured:
     if isinstance(days, Undefined) or isinstance(slope, Undefined):
         return slope
     daily, others = days
-    if len(daily) < _SHORTEST_FOR_A_YEARLY_FIGURE:
+    if len(daily) < SHORTEST_FOR_A_YEARLY_FIGURE:
         return _too_short(len(daily))
     a_day = 1.0 + (daily - slope * others).mean()
     return finite(a_day**YEAR - 1.0) if a_day > 0.0 else Undefined("more than everything would be lost in a day")
@@ -208,4 +208,4 @@ def _moment(daily: Floats, power: int) -> Measured:
 
 
 def _too_short(days: int) -> Undefined:
-    return Undefined(f"{_SHORTEST_FOR_A_YEARLY_FIGURE} days are needed to speak of a year, there are {days}")
+    return Undefined(f"{SHORTEST_FOR_A_YEARLY_FIGURE} days are needed to speak of a year, there are {days}")

@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 
 from coinhts_core.backtests.benchmarks import Coin, cash_alone, equal_weight
-from coinhts_core.backtests.engine import DECISION, ENTRY, REASONS, TIME, Floats, Rows
-from coinhts_core.backtests.figures import FIGURES, Figures, measure
+from coinhts_core.backtests.engine import DECISION, REASONS, TIME, Floats, Marks, Rows
+from coinhts_core.backtests.figures import Figures, Given
 from coinhts_core.backtests.round_trips import RoundTrips
+from coinhts_core.backtests.worth import Curve, Told
 from coinhts_core.candles.bars import Bars
 
 _MICROSECONDS_A_DAY = 86_400 * 10**6
@@ -31,22 +32,27 @@ class Fills:
     bars: Bars
     minutes: Bars | None = None
 
-    @cached_property
+    @property
     def entries(self) -> Floats:
-        entries: Floats = self.rows[self.rows[:, _REASON] == ENTRY]
-        return entries
+        return self.rows[::2]
 
-    @cached_property
+    @property
     def exits(self) -> Floats:
-        exits: Floats = self.rows[self.rows[:, _REASON] != ENTRY]
-        return exits
+        return self.rows[1::2]
 
     @cached_property
     def figures(self) -> Figures:
         """What can be said of a coin that shares its cash: its trades, and no equity of its own."""
-        measured = measure(np.empty(0), RoundTrips.from_frame(self.trades))
-        of_trades = {name: value for name, value in measured.values.items() if FIGURES[name].group == "trades"}
-        return Figures(of_trades, {name: why for name, why in measured.reasons.items() if name in of_trades})
+        return Figures(Given(np.empty(0), self.round_trips), "trades")
+
+    @cached_property
+    def round_trips(self) -> RoundTrips:
+        left = self.exits
+        entered = self.entries[: len(left)]
+        volume, fees = entered[:, _VOLUME], entered[:, _FEE] + left[:, _FEE]
+        spent = entered[:, _PRICE] * volume + entered[:, _FEE]
+        profit = left[:, _PRICE] * volume - left[:, _FEE] - spent
+        return RoundTrips(profit, profit / spent, fees, left[:, _BAR] - entered[:, _BAR])
 
     @property
     def open_entry(self) -> Floats | None:
@@ -56,11 +62,9 @@ class Fills:
     @cached_property
     def trades(self) -> pl.DataFrame:
         """A row a closed trade. `mae` and `mfe` are the worst and best moment, as fractions of the entry's price."""
-        left = self.exits
+        left, trips = self.exits, self.round_trips
         entered = self.entries[: len(left)]
-        price, volume = entered[:, _PRICE], entered[:, _VOLUME]
-        spent, fees = price * volume + entered[:, _FEE], entered[:, _FEE] + left[:, _FEE]
-        profit = left[:, _PRICE] * volume - left[:, _FEE] - spent
+        price = entered[:, _PRICE]
         worst, best = self._extremes(entered, left)
         return pl.DataFrame(
             {
@@ -68,10 +72,10 @@ class Fills:
                 "closed_at": self._moments(left),
                 "entry_price": price,
                 "exit_price": left[:, _PRICE],
-                "quantity": volume,
-                "fees_krw": fees,
-                "profit_krw": profit,
-                "return": profit / spent,
+                "quantity": entered[:, _VOLUME],
+                "fees_krw": trips.fees_krw,
+                "profit_krw": trips.profit_krw,
+                "return": trips.returns,
                 "reason": pl.Series([REASONS[int(code)] for code in left[:, _REASON]], dtype=pl.String),
                 "bars_held": (left[:, _BAR] - entered[:, _BAR]).astype(np.int64),
                 "mae": worst / price - 1.0,
@@ -94,11 +98,9 @@ class Fills:
             "profit_krw": volume * (last_price - price) - fee,
         }
 
-    def held_after(self) -> Floats:
-        """The volume held at each bar's close."""
-        after = np.where(self.rows[:, _REASON] == ENTRY, self.rows[:, _VOLUME], 0.0)
-        last = np.searchsorted(self.rows[:, _BAR], np.arange(len(self.bars)), side="right")
-        return np.concatenate(([0.0], after))[last]
+    def held_value(self) -> Floats:
+        """What is held, at each bar's close."""
+        return Told.by(Marks(0.0), self.rows, self.bars.close).held()
 
     def _moments(self, rows: Floats) -> pl.Series:
         """When the bar opened in which a fill happened, or the minute, where that is known."""
@@ -122,26 +124,33 @@ class Fills:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A cash and what became of it, bar by bar; with several coins, moment by moment."""
+    """A cash and what became of it, bar by bar; with several coins, moment by moment.
+
+    `curve` is the equity after each moment, for some of them or for all; `optimistic` the same of the other bound.
+    """
 
     cash: float
     moments: Rows
-    closed_at: Rows
-    equity: Floats
-    optimistic: Floats | None
+    length_us: int
+    curve: Curve
+    optimistic: Curve | None
     ambiguous: int
     parts: Sequence[Fills]
     fee_rate: float
     first_bars: Sequence[int]
 
     @cached_property
+    def equity(self) -> Floats:
+        return self.curve.whole()
+
+    @cached_property
     def day_ends(self) -> Rows:
-        return day_ends(self.closed_at)
+        return day_ends(self.moments[[0, -1]] + self.length_us) if len(self.moments) else np.empty(0, np.int64)
 
     @cached_property
     def daily(self) -> Floats:
         """Equity at 00:00 UTC, the starting cash first."""
-        return self._at_day_ends(self.equity)
+        return self._at_day_ends(self.curve)
 
     @cached_property
     def daily_optimistic(self) -> Floats | None:
@@ -158,18 +167,29 @@ class Outcome:
             "cash": cash_alone(self.cash, len(self.day_ends)),
         }
 
+    @property
+    def benchmark(self) -> Floats:
+        """The one that figures compare with."""
+        return next(iter(self.benchmarks.values()))
+
     @cached_property
     def figures(self) -> Figures:
+        return Figures(self)
+
+    @cached_property
+    def round_trips(self) -> RoundTrips:
+        return self.parts[0].round_trips if len(self.parts) == 1 else RoundTrips.from_frame(self.trades)
+
+    @property
+    def fill_values(self) -> Floats:
         rows = np.concatenate([of.rows for of in self.parts])
+        values: Floats = rows[:, _PRICE] * rows[:, _VOLUME]
+        return values
+
+    @property
+    def open_fees_krw(self) -> float:
         entries = [of.open_entry for of in self.parts]
-        return measure(
-            self.daily,
-            RoundTrips.from_frame(self.trades),
-            benchmark=next(iter(self.benchmarks.values())),
-            fill_values=rows[:, _PRICE] * rows[:, _VOLUME],
-            exposure=self._exposure(),
-            open_fees_krw=sum(float(entry[_FEE]) for entry in entries if entry is not None),
-        )
+        return sum((float(entry[_FEE]) for entry in entries if entry is not None), 0.0)
 
     @cached_property
     def trades(self) -> pl.DataFrame:
@@ -183,23 +203,24 @@ class Outcome:
             {"opened_at": times(self.moments), "equity": self.equity, "drawdown": self.equity / peak - 1.0}
         )
 
-    def _at_day_ends(self, equity: Floats) -> Floats:
-        known = np.concatenate(([self.cash], equity))
-        return np.concatenate(([self.cash], known[np.searchsorted(self.closed_at, self.day_ends, side="right")]))
-
-    def _exposure(self) -> Floats:
+    @cached_property
+    def exposure(self) -> Floats:
         """The value held over the equity, after each moment."""
+        if len(self.parts) == 1:
+            return self.parts[0].held_value() / self.equity
         held = np.zeros(len(self.moments))
         for of in self.parts:
-            worth = np.concatenate(([0.0], of.held_after() * of.bars.close))
+            worth = np.concatenate(([0.0], of.held_value()))
             held += worth[np.searchsorted(of.bars.opened_at, self.moments, side="right")]
         return held / self.equity
 
+    def _at_day_ends(self, curve: Curve) -> Floats:
+        closed = np.searchsorted(self.moments, self.day_ends - self.length_us, side="right")
+        return np.concatenate(([self.cash], curve.at(closed - 1)))
+
 
 def day_ends(closed_at: Rows) -> Rows:
-    """The midnights, in microseconds, that end the days from the first bar's to the last one's."""
-    if not len(closed_at):
-        return np.empty(0, np.int64)
+    """The midnights, in microseconds, that end the days from the first of these closes to the last one."""
     first, last = ((closed_at[[0, -1]] - 1) // _MICROSECONDS_A_DAY).tolist()
     return np.arange(first + 1, last + 2, dtype=np.int64) * _MICROSECONDS_A_DAY
 

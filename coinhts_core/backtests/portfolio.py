@@ -13,7 +13,6 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from coinhts_core.backtests.account import Costs, Limits
 from coinhts_core.backtests.engine import (
@@ -33,12 +32,13 @@ from coinhts_core.backtests.engine import (
     knobs_of,
     leaving,
     left_of,
+    levels,
     next_order,
     note,
     on_tick,
     prices_of,
-    with_room_for,
 )  # fmt: skip
+from coinhts_core.compiled import compiled
 from coinhts_core.strategies import Decisions
 
 
@@ -82,12 +82,16 @@ def run_portfolio(
     after: Holdings = deepcopy(holdings)
     cash, equity, ambiguous, fills = _run(
         after, moments, opened_at, starts, _together([prices_of(coin.bars) for coin in coins]),
-        np.concatenate([coin.decisions for coin in coins]), np.concatenate([coin.fractions for coin in coins]),
+        np.concatenate([coin.decisions for coin in coins]), np.concatenate([_parts(coin) for coin in coins]),
         fine, spans, knobs_of(costs, limits, is_optimistic=is_optimistic), costs.tick_bounds, costs.tick_sizes,
     )  # fmt: skip
     inside = fills[:, 1] >= 0
     fills[inside, 1] -= before[fills[inside, 6].astype(np.int64)]
     return Books(after._replace(cash=cash), moments, equity, ambiguous, fills)
+
+
+def _parts(coin: Day) -> Floats:
+    return np.broadcast_to(coin.fractions, len(coin.bars)) if len(coin.fractions) == 1 else coin.fractions
 
 
 def _together(prices: Sequence[Prices]) -> Prices:
@@ -102,7 +106,7 @@ def _minutes_of(coins: Sequence[Day]) -> tuple[Prices, Rows, Rows]:
     return _together([prices_of(of.bars) for of in minutes]), np.concatenate(spans), before
 
 
-@njit(cache=True)
+@compiled
 def _run(  # noqa: C901, PLR0912, PLR0917 - compiled: the order told above, handed numbers and arrays one by one
     of: Holdings, moments: Rows, opened_at: Rows, starts: Rows, bars: Prices, decisions: Decisions, fractions: Floats,
     fine: Prices, spans: Rows, knobs: Knobs, tick_bounds: Floats, tick_sizes: Floats,
@@ -112,7 +116,8 @@ def _run(  # noqa: C901, PLR0912, PLR0917 - compiled: the order told above, hand
     fills, filled = np.empty((16, 7)), 0
     rows, is_open = starts[:-1].copy(), np.zeros(coins, np.bool_)
     for moment in range(len(moments)):
-        fills = with_room_for(fills, filled + 2 * coins)
+        if filled + 2 * coins > len(fills):
+            fills = with_room_for(fills, filled + 2 * coins)
         for coin in range(coins):
             bar = rows[coin]
             is_open[coin] = bar < starts[coin + 1] and opened_at[bar] == moments[moment]
@@ -122,7 +127,7 @@ def _run(  # noqa: C901, PLR0912, PLR0917 - compiled: the order told above, hand
                     price = on_tick(bars.open[bar] * (1.0 - knobs.slippage), tick_bounds, tick_sizes, DOWN)
                     if price * of.volume[coin] >= knobs.minimum:
                         why = DECISION if of.order[coin] == SELL else TIME
-                        cash += sell(of, coin, price, knobs, fills[filled], bar - starts[coin], -1, why)
+                        cash += sell(of, coin, price, knobs, fills, filled, bar - starts[coin], -1, why)
                         filled += 1
         for coin in range(coins):
             if is_open[coin] and of.order[coin] == BUY and of.volume[coin] == 0.0:
@@ -131,7 +136,7 @@ def _run(  # noqa: C901, PLR0912, PLR0917 - compiled: the order told above, hand
                 if bought > 0.0:
                     cash = left_of(cash, price * bought + fee)
                     of.volume[coin], of.entry_price[coin], of.peak[coin], of.held[coin] = bought, price, price, 0
-                    note(fills[filled], bar - starts[coin], -1, ENTRY, price, bought, fee)
+                    note(fills, filled, bar - starts[coin], -1, ENTRY, price, bought, fee)
                     fills[filled, 6] = coin
                     filled += 1
         for coin in range(coins):
@@ -139,12 +144,13 @@ def _run(  # noqa: C901, PLR0912, PLR0917 - compiled: the order told above, hand
                 continue
             bar = rows[coin]
             if of.volume[coin] > 0.0:
+                stop, why, target = levels(of.entry_price[coin], of.peak[coin], knobs, tick_bounds, tick_sizes)
                 reason, minute, price, doubts = leaving(
-                    bar, bars, fine, spans, of.entry_price[coin], of.peak[coin], knobs, tick_bounds, tick_sizes
+                    bar, bars, fine, spans, stop, why, target, knobs, tick_bounds, tick_sizes
                 )
                 ambiguous += doubts
                 if reason > 0 and price * of.volume[coin] >= knobs.minimum:
-                    cash += sell(of, coin, price, knobs, fills[filled], bar - starts[coin], minute, reason)
+                    cash += sell(of, coin, price, knobs, fills, filled, bar - starts[coin], minute, reason)
                     filled += 1
                 else:
                     of.peak[coin] = max(of.peak[coin], bars.high[bar])
@@ -157,14 +163,21 @@ def _run(  # noqa: C901, PLR0912, PLR0917 - compiled: the order told above, hand
     return cash, equity, ambiguous, fills[:filled]
 
 
-@njit(cache=True)
+@compiled
 def sell(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
-    of: Holdings, coin: int, price: float, knobs: Knobs, row: Floats, bar: int, minute: int, reason: int
+    of: Holdings, coin: int, price: float, knobs: Knobs, fills: Floats, row: int, bar: int, minute: int, reason: int
 ) -> Any:
     """Sell all of a coin and note it; tells the KRW that come in."""
     volume = of.volume[coin]
     fee = price * volume * knobs.fee_rate
-    note(row, bar, minute, reason, price, volume, fee)
-    row[6] = coin
+    note(fills, row, bar, minute, reason, price, volume, fee)
+    fills[row, 6] = coin
     of.volume[coin] = 0.0
     return price * volume - fee
+
+
+@compiled
+def with_room_for(fills: Floats, count: int) -> Floats:
+    more = np.empty((2 * count, fills.shape[1]))
+    more[: len(fills)] = fills
+    return more

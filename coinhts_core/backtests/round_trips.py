@@ -41,14 +41,15 @@ class RoundTrips:
 
 def win_rate(profits: Sequence[float] | Floats) -> Measured:
     """The share of trades that earned something."""
-    return float(sum(profit > 0 for profit in profits) / len(profits)) if len(profits) else _NO_TRADE
+    return float((np.asarray(profits) > 0.0).mean()) if len(profits) else _NO_TRADE
 
 
 def profit_factor(profits: Sequence[float] | Floats) -> Measured:
     """Everything won over everything lost."""
-    lost = -sum(profit for profit in profits if profit < 0)
+    values = np.asarray(profits, dtype=np.float64)
+    won, lost = added(values[values > 0.0]), added(values[values < 0.0])
     if lost:
-        return finite(sum(profit for profit in profits if profit > 0) / lost)
+        return finite(won / -lost)
     return Undefined("no trade lost") if len(profits) else _NO_TRADE
 
 
@@ -101,6 +102,11 @@ def best(returns: Floats) -> Measured:
 
 def worst(returns: Floats) -> Measured:
     return finite(returns.min()) if len(returns) else _NO_TRADE
+
+
+def added(values: Floats) -> float:
+    """The sum, one after the other: that is what a sweep, which meets them so, comes to as well."""
+    return float(np.cumsum(values)[-1]) if len(values) else 0.0
 
 
 def _floats(column: pl.Series) -> Floats:

@@ -11,21 +11,19 @@ finer ones then order what happens inside a bar. Several coins, by name, trade o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
-from hashlib import sha256
 from inspect import getfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-import numpy as np
 import polars as pl
 
 from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.courses import Coin, epochs, lead
-from coinhts_core.backtests.handed import Handed, read_candles
 from coinhts_core.backtests.outcome import Fills, Outcome, times
+from coinhts_core.backtests.sources import Candles, asked_by, identity, sources
 from coinhts_core.backtests.study import Study, study
 from coinhts_core.candles.bars import Bars
 from coinhts_core.code_version import code_version, core_file
@@ -33,15 +31,9 @@ from coinhts_core.errors import RefusedError
 from coinhts_core.hashes import Fact, digest
 from coinhts_core.markets import Timeframe
 from coinhts_core.signals import decide_all, decisions_made
-from coinhts_core.strategies import Decisions, Strategy
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    Candles = pl.DataFrame | pd.DataFrame
+from coinhts_core.strategies import Decisions, Strategy, name_of
 
 Mode = Literal["account", "study"]
-_ONE_COIN = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +67,7 @@ class SymbolResult:
     def identities(self) -> list[str]:
         """All bars that had a say, by value."""
         minutes = [] if self.fills.minutes is None else [self.fills.minutes]
-        return [_identity(bars) for bars in (self.bars, *self.bars.longer.values(), *minutes)]
+        return [identity(bars) for bars in (self.bars, *self.bars.longer.values(), *minutes)]
 
     @cached_property
     def signals(self) -> pl.DataFrame:
@@ -112,11 +104,11 @@ class Result:
 
     @property
     def strategy_name(self) -> str:
-        return type(self.strategy).__module__.rpartition(".")[2]
+        return name_of(type(self.strategy))
 
     @property
     def metrics(self) -> Mapping[str, float | None]:
-        return self.outcome.figures.values  # noqa: PD011 - a mapping of ours, no frame
+        return self.outcome.figures.values
 
     @property
     def trades(self) -> pl.DataFrame:
@@ -161,50 +153,13 @@ def run(
     if mode not in get_args(Mode):
         raise RefusedError(reason=f"{mode!r} is not a mode; choose account or study")
     account = account or Account()
-    wanted = Timeframe.parse(timeframe) if timeframe else _asked_by(strategy)
-    named = candles if isinstance(candles, Mapping) else {_ONE_COIN: candles}
-    if not named:
-        raise RefusedError(reason="there are no candles; hand over one coin's, or a mapping of several")
-    sources = {symbol: _Source(of, (days or {}).get(symbol), wanted) for symbol, of in named.items()}
-    coins = [_coin(symbol, of, strategy, wanted, first_day) for symbol, of in sources.items()]
+    wanted = Timeframe.parse(timeframe) if timeframe else asked_by(strategy)
+    seen = {name: of.seen(strategy, wanted, first_day) for name, of in sources(candles, days, wanted).items()}
+    coins = [Coin(symbol, of, decide_all(strategy, of.bars)) for symbol, of in seen.items()]
     outcome = lead(coins, strategy, account)
     held = account.limits(strategy.hold_bars).hold_bars or 1
     symbols = tuple(
-        SymbolResult(of.symbol, strategy, of.bars, of.decisions, fills, held)
+        SymbolResult(of.symbol, strategy, of.seen.bars, of.decisions, fills, held)
         for of, fills in zip(coins, outcome.parts, strict=True)
     )
-    return Result(mode, strategy, account, coins[0].timeframe, symbols, outcome)
-
-
-def _asked_by(strategy: Strategy) -> Timeframe | None:
-    """A timeframe that was set, not the one that everybody has who sets none; with longer bars beside it, both."""
-    return strategy.timeframe if "timeframe" in strategy.model_fields_set or strategy.looks_at else None
-
-
-class _Source:
-    """What is handed over of a coin: candles, and its own day bars where they are known."""
-
-    def __init__(self, candles: "Candles", days: "Candles | None", wanted: Timeframe | None) -> None:
-        self.candles = read_candles(candles, wanted)
-        self._days = None if days is None else read_candles(days, Timeframe.D1)
-
-    def bars_of(self, timeframe: Timeframe | None) -> Handed:
-        if timeframe is None:
-            return self.candles
-        return (self._days if self._days and timeframe.is_of_days else self.candles).resampled(timeframe)
-
-
-def _coin(symbol: str, of: _Source, strategy: Strategy, wanted: Timeframe | None, first_day: date | None) -> Coin:
-    joined = of.bars_of(wanted)
-    bars = replace(joined.bars, longer={timeframe: of.bars_of(timeframe).bars for timeframe in strategy.looks_at})
-    minutes = None if joined is of.candles else of.candles.bars
-    first = bars.rows_of(first_day).start if first_day else 0
-    return Coin(symbol, str(joined.timeframe or joined.length), bars, decide_all(strategy, bars), minutes, first)
-
-
-def _identity(bars: Bars) -> str:
-    """The candles a result stands on, by value."""
-    hasher = sha256()
-    for column in (bars.opened_at, bars.closed_at, bars.open, bars.high, bars.low, bars.close, bars.volume):
-        hasher.update(np.ascontiguousarray(column).tobytes())
-    return hasher.hexdigest()
+    return Result(mode, strategy, account, coins[0].seen.timeframe, symbols, outcome)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import polars as pl
 
 from coinhts_core.backtests.outcome import Outcome, times
+from coinhts_core.backtests.overfitting import Counted
 from coinhts_core.backtests.runs import Result
 from coinhts_core.backtests.tearsheet.sheet import NO_CANDLES, Sheet
 from coinhts_core.candles.bars import Bars
@@ -16,7 +17,7 @@ from coinhts_core.candles.bars import Bars
 _LIBRARIES = ("numpy", "numba", "polars")
 
 
-def sheet_of(result: Result) -> Sheet:
+def sheet_of(result: Result, counted: Counted | None = None) -> Sheet:
     """Of a study, the account beside it; several coins are drawn without their candles."""
     outcome, names = result.outcome, [of.symbol or "candles" for of in result.symbols]
     return Sheet(
@@ -35,6 +36,7 @@ def sheet_of(result: Result) -> Sheet:
         benchmarks=outcome.benchmarks,
         facts={"result": result.id, "code": result.code, **{name: version(name) for name in _LIBRARIES}},
         warnings=result.warnings,
+        counted=counted,
     )
 
 

@@ -15,16 +15,19 @@ is kept as it is there, and worth knowing:
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from coinhts_core.backtests.round_trips import RoundTrips, best, profit_factor, win_rate, worst
+from coinhts_core.backtests.round_trips import best, profit_factor, win_rate, worst
 from coinhts_core.backtests.undefined import Floats, Measured, Undefined, finite
 from coinhts_core.candles.bars import Bars
 from coinhts_core.strategies import ENTER, Decisions
+
+Places = NDArray[np.intp]
 
 HELD, END = "time", "end"  # why a trade was left: after its bars, or because there were no more
 
@@ -48,21 +51,45 @@ _TRADES: dict[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A row a signal, in order: its trade, and the signal curve up to it.
+    """Units bought at some bars and sold at others; tables and figures are worked out when they are asked for."""
 
-    `date` is the day its bar opened, UTC; `equity` the product of 1 + return, `drawdown` equity over its peak less 1,
-    the peak being 1 at first; both are null where the product is beyond what a number can hold.
-    """
-
-    trades: pl.DataFrame
+    bars: Bars
+    entered: Places
+    left: Places
     hold_bars: int
+
+    @cached_property
+    def trades(self) -> pl.DataFrame:
+        """A row a signal, in order: its trade, and the signal curve up to it.
+
+        `date` is the day its bar opened, UTC; `equity` the product of 1 + return, `drawdown` equity over its peak less
+        1, the peak being 1 at first; both are null where the product is beyond what a number can hold.
+        """
+        entered, left = self.entered, self.left
+        equity, drawdown = _signal_curve(self._returns)
+        columns = {
+            "bar": entered,
+            "date": _moments(self.bars.opened_at[entered]).dt.date(),
+            "opened_at": _moments(self.bars.closed_at[entered]),
+            "closed_at": _moments(self.bars.closed_at[left]),
+            "entry_price": self._entry_price,
+            "exit_price": self._exit_price,
+            "quantity": np.ones(len(entered)),
+            "fees_krw": np.zeros(len(entered)),
+            "profit_krw": self._exit_price - self._entry_price,
+            "return": self._returns,
+            "reason": np.where(left - entered == self.hold_bars, HELD, END),
+            "bars_held": left - entered,
+            "equity": equity,
+            "drawdown": drawdown,
+        }
+        return pl.DataFrame(columns if len(entered) else None, schema=_TRADES)
 
     def coin_hts(self) -> dict[str, float]:
         """That system's figures in its own units; all are 0 when there is no signal."""
-        if self.trades.is_empty():
+        if not len(self.entered):
             return {"samples": 0, "win_rate": 0.0, "avg_return": 0.0, "max_drawdown": 0.0, "avg_hold_bars": 0.0}
-        entry, left = self.trades["entry_price"].to_numpy(), self.trades["exit_price"].to_numpy()
-        percents = (left - entry) / entry * 100.0
+        percents = self._returns * 100.0
         sums = np.cumsum(percents)
         return {
             "samples": len(percents),
@@ -74,45 +101,33 @@ class Study:
 
     def measured(self) -> dict[str, Measured]:
         """What can be said of trades without an account, as fractions: with `coin_hts`, the metrics of a study."""
-        trips = RoundTrips.from_frame(self.trades)
-        held = self.trades["bars_held"].to_numpy()
-        nothing = Undefined("there is no signal")
+        returns, held, nothing = self._returns, self.left - self.entered, Undefined("there is no signal")
         return {
-            "trades": len(trips),
-            "win_rate": win_rate(trips.returns),
-            "average_return": finite(trips.returns.mean()) if len(trips) else nothing,
-            "profit_factor": profit_factor(trips.returns),
-            "best_trade": best(trips.returns),
-            "worst_trade": worst(trips.returns),
-            "average_bars_held": finite(held.mean()) if len(trips) else nothing,
+            "trades": len(returns),
+            "win_rate": win_rate(returns),
+            "average_return": finite(returns.mean()) if len(returns) else nothing,
+            "profit_factor": profit_factor(returns),
+            "best_trade": best(returns),
+            "worst_trade": worst(returns),
+            "average_bars_held": finite(held.mean()) if len(returns) else nothing,
         }
+
+    @property
+    def _entry_price(self) -> Floats:
+        return self.bars.close[self.entered]
+
+    @property
+    def _exit_price(self) -> Floats:
+        return self.bars.close[self.left]
+
+    @cached_property
+    def _returns(self) -> Floats:
+        return (self._exit_price - self._entry_price) / self._entry_price
 
 
 def study(bars: Bars, decisions: Decisions, hold_bars: int) -> Study:
     entered = np.flatnonzero(decisions == ENTER)
-    if not len(entered):
-        return Study(pl.DataFrame(schema=_TRADES), hold_bars)
-    left = np.minimum(entered + hold_bars, len(bars) - 1)
-    entry_price, exit_price = bars.close[entered], bars.close[left]
-    returns = (exit_price - entry_price) / entry_price
-    equity, drawdown = _signal_curve(returns)
-    columns = {
-        "bar": entered,
-        "date": _moments(bars.opened_at[entered]).dt.date(),
-        "opened_at": _moments(bars.closed_at[entered]),
-        "closed_at": _moments(bars.closed_at[left]),
-        "entry_price": entry_price,
-        "exit_price": exit_price,
-        "quantity": np.ones(len(entered)),
-        "fees_krw": np.zeros(len(entered)),
-        "profit_krw": exit_price - entry_price,
-        "return": returns,
-        "reason": np.where(left - entered == hold_bars, HELD, END),
-        "bars_held": left - entered,
-        "equity": equity,
-        "drawdown": drawdown,
-    }
-    return Study(pl.DataFrame(columns, schema=_TRADES), hold_bars)
+    return Study(bars, entered, np.minimum(entered + hold_bars, len(bars) - 1), hold_bars)
 
 
 def _signal_curve(returns: Floats) -> tuple[pl.Series, pl.Series]:

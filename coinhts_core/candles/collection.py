@@ -8,6 +8,7 @@ rows are in the lake, so a process killed in between asks once more and loses no
 kept without them, unless it is there without any: half an answer replaces no whole one.
 """
 
+import logging
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -23,7 +24,9 @@ from coinhts_core.exchanges import Exchange
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.ledger.queries import load_queries
-from coinhts_core.markets import Timeframe
+from coinhts_core.markets import Market, Timeframe
+
+_log = logging.getLogger("coinhts.candles")
 
 
 @dataclass
@@ -78,6 +81,7 @@ def _ask(exchange: Exchange, collection: Collection, day: date, asked_at: dateti
         sifted = sift(told, symbol, DayRange(day, day), Timeframe.M1, asked_at=asked_at)
     except CoinhtsError as error:
         collection.refused[day] = str(error)
+        _say("not answered", symbol, day, str(error))
         if isinstance(error, BadCandlesError):
             collection.unreadable.add(day)
         return
@@ -85,11 +89,16 @@ def _ask(exchange: Exchange, collection: Collection, day: date, asked_at: dateti
         collection.unordered.add(day)
     if sifted.bad:
         collection.bad[day] = sifted.bad
+        _say("bars set aside", symbol, day, _counted(sifted.bad))
     if sifted.is_bad_answer:
         reason = f"{len(sifted.bad)} of {told.height} bars are bad, such as: {sifted.bad[0]}"
         collection.refused[day] = str(BadCandlesError(symbol=symbol, day=day, reason=reason))
     elif not (sifted.bad and is_whole):
         collection.answered[day] = DayRows.of(CANDLES, sifted.good, asked_at=asked_at)
+
+
+def _say(event: str, symbol: Market, day: date, reason: str | None) -> None:
+    _log.info(event, extra={"facts": {"symbol": str(symbol), "day": str(day), "reason": reason}})
 
 
 def answers(ledger: Ledger, symbol: str, first: date, last: date) -> dict[date, Answer]:

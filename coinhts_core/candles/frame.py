@@ -14,9 +14,10 @@ from typing import Final
 import polars as pl
 
 from coinhts_core.days import DayRange
-from coinhts_core.errors import BadCandlesError, BadFrameError, clipped
+from coinhts_core.errors import BadCandlesError, BadFrameError
 from coinhts_core.frames import Column, Schema
 from coinhts_core.markets import Market, Timeframe
+from coinhts_core.wording import clipped
 
 MINUTES, DAYS = "candles/minute", "candles/day"  # where the lake keeps them
 CANDLES = Schema(

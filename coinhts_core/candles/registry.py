@@ -7,16 +7,20 @@ A symbol's anchor is the later of COINHTS_START_DATE and the day of its first da
 deleted: one that is no longer asked for turns inactive, and back again it catches up.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from coinhts_core.errors import ExchangeUnavailableError, UnknownMarketError, nearest
+from coinhts_core.errors import ExchangeUnavailableError, UnknownMarketError
 from coinhts_core.exchanges import Exchange
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.ledger.queries import load_queries
 from coinhts_core.markets import Market
 from coinhts_core.settings import ALL_KRW
+from coinhts_core.wording import nearest
+
+_log = logging.getLogger("coinhts.candles")
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,10 @@ def _all_krw(exchange: Exchange, known: Sequence[Registered]) -> list[Market]:
     """Everything the venue lists in KRW; while it does not answer, what it listed before."""
     try:
         return [listing.symbol for listing in exchange.markets() if listing.symbol.startswith("KRW-")]
-    except ExchangeUnavailableError:
+    except ExchangeUnavailableError as error:
         if not known:
             raise
+        _log.warning("the coins are those listed before", extra={"facts": {"reason": str(error)}})
         return [registered.symbol for registered in known if registered.is_active]
 
 

@@ -7,6 +7,7 @@ The hash of before is the one that was recorded with the answer, not the lake's.
 publishing and recording forgets no revision, only how many bars it changed.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -26,6 +27,7 @@ from coinhts_core.ledger.queries import load_queries
 from coinhts_core.markets import Market, Timeframe
 
 _ASSET = "candles/minute"
+_log = logging.getLogger("coinhts.candles")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,10 @@ def _rows(lake: Lake, symbol: Market, days: list[date]) -> dict[date, pl.DataFra
         return {}
     try:
         rows = lake.read(_ASSET, symbol, min(days), max(days))
-    except (NotStoredError, DamagedObjectError):
+    except NotStoredError:
+        return {}
+    except DamagedObjectError as error:
+        _log.warning("the new answer mends it", extra={"facts": {"symbol": str(symbol), "reason": str(error)}})
         return {}
     nothing = rows.clear()
     by_day = rows.partition_by("day", as_dict=True)

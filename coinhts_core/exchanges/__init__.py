@@ -20,9 +20,10 @@ from typing import ClassVar, Self
 import polars as pl
 
 from coinhts_core.discovery import load_from_package, names_in
-from coinhts_core.errors import BadSettingError, nearest
+from coinhts_core.errors import BadSettingError
 from coinhts_core.markets import Market
 from coinhts_core.settings import Settings, read_settings
+from coinhts_core.wording import nearest
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from coinhts_core.candles.frame import CANDLES
 from coinhts_core.candles.resample import resample
-from coinhts_core.errors import UnknownMarketError, nearest
+from coinhts_core.errors import UnknownMarketError
 from coinhts_core.exchanges import Exchange, MarketListing
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.rules import Rules, rules_on
+from coinhts_core.wording import nearest
 
 Floats = NDArray[np.float64]
 Bits = NDArray[np.uint64]

@@ -16,4 +16,5 @@ def read(asset: str, symbol: str, timerange: str) -> pl.DataFrame:
     """What is stored of an asset and a symbol in some days, such as `20260101-20260131`."""
     settings = read_settings()
     days = DayRange.parse(timerange, earliest=settings.start_date, latest=last_complete_day(now()))
-    return Lake.open(settings.lake_url, settings.s3).read(asset, Market.parse(symbol), days.first, days.last)
+    lake = Lake.open(settings.lake_url, settings.s3, settings.cache_folder)
+    return lake.read(asset, Market.parse(symbol), days.first, days.last)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Self
 
 import polars as pl
@@ -16,7 +17,8 @@ import polars as pl
 from coinhts_core.errors import DamagedObjectError, VenueMismatchError
 from coinhts_core.hashes import canonical
 from coinhts_core.lake.audit import Audited, audit
-from coinhts_core.lake.commits import UNDATED, Day, DayEntry, Folder, month_of
+from coinhts_core.lake.commits import UNDATED, Day, DayEntry, Folder, locate, month_of
+from coinhts_core.lake.decoded import Decoded
 from coinhts_core.lake.journal import Journal
 from coinhts_core.lake.places import open_store
 from coinhts_core.lake.reader import Reader, Stored
@@ -42,16 +44,19 @@ class Published:
 class Lake:
     """Frames by asset, symbol and day, in one place."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, decoded: Decoded | None = None) -> None:
         self._store = store
         self._journal = Journal(store)
-        self._reader = Reader(store, self._journal)
+        self._reader = Reader(store, self._journal, decoded)
         self._writer = Writer(store, self._journal, self._reader)
 
     @classmethod
-    def open(cls, url: str, s3: S3 = _AMAZON) -> Self:
-        """Open the lake at a directory or an s3:// URL; `s3` tells where such URLs lead."""
-        return cls(open_store(url, s3))
+    def open(cls, url: str, s3: S3 = _AMAZON, cache: Path | None = None) -> Self:
+        """Open the lake at a directory or an s3:// URL; `s3` tells where such URLs lead.
+
+        What is decoded is kept in the folder `cache`, if one is named.
+        """
+        return cls(open_store(url, s3), Decoded(cache) if cache else None)
 
     def mark_venue(self, venue: str, suggestion: str) -> None:
         """Make the first caller's venue the lake's for ever; send any other to the place suggested."""
@@ -116,6 +121,12 @@ class Lake:
 
     def read_whole(self, asset: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         return self._reader.whole(Folder(asset), columns)
+
+    def forget_whole(self, asset: str) -> None:
+        """Remove every commit of undated rows, the newest last, and their objects; a reader then finds nothing."""
+        found = [of for of in self._store.listed(Folder(asset).path) if locate(of.path)]
+        for listed in sorted(found, key=lambda of: (not of.path.endswith(".json"), of.path)):
+            self._store.remove(listed.path)
 
     def folders(self, asset: str | None = None, symbol: Market | None = None) -> list[Folder]:
         """Everywhere that something is stored: of an asset, of one of its symbols, or of all."""

@@ -1,21 +1,32 @@
 """Rows out of the lake, checked against the commit that named them.
 
-What lives here: `Reader`, and `Stored`, what it gives. What stays out: which commits exist (`journal`), and
-what callers call (`lake`).
+What lives here: `Reader`, and `Stored`, what it gives. What stays out: which commits exist (`journal`), how
+decoded columns are kept (`decoded`), and what callers call (`lake`).
+
+What a symbol has stored in a year is kept decoded under the hash of its days' hashes and of the objects they lie in,
+so any change gives another name. Rows that were kept had been checked before; the lake is then not read at all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
+from itertools import groupby
+from typing import TypeVar
 
 import polars as pl
 
 from coinhts_core.errors import DamagedObjectError, NotStoredError
+from coinhts_core.hashes import Fact, digest
 from coinhts_core.lake.commits import Commit, DayEntry, Folder
+from coinhts_core.lake.decoded import Decoded
 from coinhts_core.lake.journal import Journal
 from coinhts_core.lake.parquet import decode
 from coinhts_core.lake.store import Store
+
+_ABREAST = 4
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,21 +40,33 @@ class Stored:
 class Reader:
     """Reads heads' objects whole, one get a month, and believes no byte that was not published."""
 
-    def __init__(self, store: Store, journal: Journal) -> None:
+    def __init__(self, store: Store, journal: Journal, decoded: Decoded | None = None) -> None:
         self._store = store
         self._journal = journal
+        self._decoded = decoded
 
     def days(self, home: Folder, first_day: date, last_day: date, columns: Sequence[str] | None = None) -> Stored:
         heads = self._journal.heads(home.parent)
-        months = [
-            self._between(folder, heads[folder], first_day, last_day, columns)
-            for folder in sorted(heads, key=lambda folder: folder.month)
-            if any(first_day <= day <= last_day for day in heads[folder].dated)
-        ]
-        if not months:
+        folders = sorted(heads, key=lambda folder: folder.month)
+        years = [{folder: heads[folder] for folder in year} for _, year in groupby(folders, _year)]
+        parts = [part for year in years for part in self._of_year(year, first_day, last_day, columns)]
+        if not parts:
             raise NotStoredError(asset=home.asset, symbol=home.symbol, days=f"{first_day} to {last_day}")
-        entries = {day: entry for month in months for day, entry in month.entries.items()}
-        return Stored(pl.concat([month.rows for month in months], how="diagonal"), entries)
+        entries = {day: entry for part in parts for day, entry in part.entries.items()}
+        return Stored(pl.concat([part.rows for part in parts], how="diagonal"), entries)
+
+    def _of_year(
+        self, heads: Mapping[Folder, Commit], first_day: date, last_day: date, columns: Sequence[str] | None
+    ) -> list[Stored]:
+        """Out of the rows that were kept, or month by month; all of a year's rows are then kept."""
+        wanted = [folder for folder, head in heads.items() if any(first_day <= day <= last_day for day in head.dated)]
+        kept = self._decoded.get(_name(heads.values())) if self._decoded and wanted else None
+        if kept is not None and set(columns or ()) <= set(kept.columns):
+            return [_out_of_kept(heads.values(), kept, first_day, last_day, columns)]
+        months = _abreast(lambda folder: self.newest(folder, heads[folder], columns), wanted)
+        if self._decoded and columns is None and wanted and len(wanted) == len(heads):
+            _keep(self._decoded, months)
+        return [_cut(commit, rows, first_day, last_day) for commit, rows in months]
 
     def whole(self, folder: Folder, columns: Sequence[str] | None = None) -> pl.DataFrame:
         head = self._journal.head(folder)
@@ -52,16 +75,7 @@ class Reader:
         return self.newest(folder, head, columns)[1]
 
     def rows(self, folder: Folder, commit: Commit) -> pl.DataFrame:
-        return self._decoded(folder, commit, self._store.get(folder.object(commit.object)))
-
-    def _between(
-        self, folder: Folder, head: Commit, first_day: date, last_day: date, columns: Sequence[str] | None
-    ) -> Stored:
-        commit, rows = self.newest(folder, head, columns)
-        entries = {day: entry for day, entry in sorted(commit.dated.items()) if first_day <= day <= last_day}
-        if len(entries) < len(commit.days):
-            rows = rows.filter(pl.col("day").is_between(first_day, last_day))
-        return Stored(rows, entries)
+        return self._checked(folder, commit, self._store.get(folder.object(commit.object)))
 
     def newest(self, folder: Folder, head: Commit, columns: Sequence[str] | None = None) -> tuple[Commit, pl.DataFrame]:
         """Give the head's rows; or, where it was swept since it was listed, the new head and its rows."""
@@ -69,9 +83,9 @@ class Reader:
         if content is None:
             head = self._journal.head(folder) or head
             content = self._store.get(folder.object(head.object))
-        return head, self._decoded(folder, head, content, columns)
+        return head, self._checked(folder, head, content, columns)
 
-    def _decoded(
+    def _checked(
         self,
         folder: Folder,
         commit: Commit,
@@ -86,3 +100,55 @@ class Reader:
         if columns is not None and folder.symbol is not None:
             columns = ["day", *(column for column in columns if column != "day")]
         return decode(content, name, commit.schema.name, columns)
+
+
+def _abreast(read: Callable[[Folder], T], folders: Sequence[Folder]) -> list[T]:
+    """Some at a time: while one waits for its bytes, others are hashed and decoded, which holds nobody else up."""
+    if len(folders) < 2:  # noqa: PLR2004 - nothing to do beside one
+        return [read(folder) for folder in folders]
+    with ThreadPoolExecutor(_ABREAST) as pool:
+        return list(pool.map(read, folders))
+
+
+def _keep(decoded: Decoded, months: Sequence[tuple[Commit, pl.DataFrame]]) -> None:
+    rows = pl.concat([rows for _, rows in months], how="diagonal")
+    if rows["day"].is_sorted():
+        decoded.keep(_name([commit for commit, _ in months]), rows)
+
+
+def _name(commits: Collection[Commit]) -> str:
+    days: list[Fact] = [
+        [str(day), entry.content_hash] for commit in commits for day, entry in sorted(commit.dated.items())
+    ]
+    objects: list[Fact] = [commit.sha256 for commit in commits]
+    return digest("decoded 1", objects, days)
+
+
+def _year(folder: Folder) -> str:
+    return folder.month[:4]
+
+
+def _cut(commit: Commit, rows: pl.DataFrame, first_day: date, last_day: date) -> Stored:
+    entries = _entries([commit], first_day, last_day)
+    if len(entries) < len(commit.days):
+        rows = rows.filter(pl.col("day").is_between(first_day, last_day))
+    return Stored(rows, entries)
+
+
+def _out_of_kept(
+    commits: Collection[Commit], kept: pl.DataFrame, first_day: date, last_day: date, columns: Sequence[str] | None
+) -> Stored:
+    """A slice, not a copy: kept rows lie in the order of their days."""
+    since = kept["day"].search_sorted(first_day, "left")
+    until = kept["day"].search_sorted(last_day, "right")
+    shown = [name for name in kept.columns if columns is None or name in ("day", *columns)]
+    return Stored(kept.select(shown)[since:until], _entries(commits, first_day, last_day))
+
+
+def _entries(commits: Collection[Commit], first_day: date, last_day: date) -> dict[date, DayEntry]:
+    entries = [of for commit in commits for of in commit.dated.items()]
+    return {day: entry for day, entry in sorted(entries, key=_day) if first_day <= day <= last_day}
+
+
+def _day(of: tuple[date, DayEntry]) -> date:
+    return of[0]

@@ -9,6 +9,7 @@ name is taken; what differs from what we sent is removed and sent again. obstore
 know neither of these, nor of bodies cut short.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -36,6 +37,7 @@ _PATH = re.compile(rf"{_NAME}(?:/{_NAME}){{0,20}}", re.ASCII)
 _URL = re.compile(rf"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])(?:/(?P<prefix>{_PATH.pattern}))?/?", re.ASCII)
 _PAGE = 1_000
 _MARK = "coinhts-put"
+_log = logging.getLogger("coinhts.lake")
 
 T = TypeVar("T")
 
@@ -120,6 +122,7 @@ class S3Store:
         if there is None:
             raise _UnsettledError
         if owner == mark and there != content:
+            _log.warning("what arrived is not what was sent; it is sent again", extra={"facts": {"path": path}})
             self.remove(path)
             raise _UnsettledError
         return owner == mark
@@ -140,6 +143,7 @@ class S3Store:
                 wait = next(waits, None)
                 if wait is None:
                     raise RetryableError(what=f"the lake {self._place} ({reason_of(error)})") from None
+                _log.warning("asked again", extra={"facts": {"place": self._place, "reason": reason_of(error)}})
             sleep(wait)
 
     def _keys(self, s3: S3) -> Boto3CredentialProvider:

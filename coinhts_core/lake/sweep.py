@@ -7,6 +7,7 @@ folder's two highest stay for ever. Markers go before objects: a sweep that is k
 a commit, which the next one finds, and never the reverse.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from coinhts_core.lake.store import Listed, Store
 
 _SUPERSEDED_FOR = timedelta(days=7)
 _UNFINISHED_FOR = timedelta(hours=1)
+_log = logging.getLogger("coinhts.lake")
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ def sweep(store: Store, journal: Journal, moment: datetime) -> Swept:
             obsolete = _obsolete(folder, markers, objects, journal, moment - _SUPERSEDED_FOR)
         except CoinhtsError as error:
             damaged.append(str(error))
+            _log.warning("left alone", extra={"facts": {"folder": folder.path, "reason": str(error)}})
             continue
         for listed in obsolete:
             store.remove(listed.path)
         removed += obsolete
+    _log.info("swept", extra={"facts": {"names": len(removed)}})
     return Swept(len(removed), sum(listed.size for listed in removed), tuple(damaged))
 
 

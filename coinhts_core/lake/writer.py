@@ -10,7 +10,7 @@ again, merges and takes the next: the highest marker is the truth, and no day of
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Self
 
@@ -68,11 +68,11 @@ class DayRows:
         cls,
         schema: Schema,
         frame: pl.DataFrame,
-        heights: Mapping[Day, int],
+        heights: Mapping[date, int],
         *,
-        data_versions: Mapping[Day, str] | None = None,
-        made_from: Mapping[Day, str] | None = None,
-    ) -> dict[Day, Self]:
+        data_versions: Mapping[date, str] | None = None,
+        made_from: Mapping[date, str] | None = None,
+    ) -> dict[date, Self]:
         """The same of many days, whose rows stand one after another in one frame: judged and packed together."""
         judged, versions, made_from = schema.judge(frame), data_versions or {}, made_from or {}
         hashes = schema.content_hashes(judged, list(heights.values()))

@@ -4,7 +4,8 @@ What lives here: the pool, and databases made when they are absent. What to add:
 `queries`. What stays out: starting a server (`server`), the schema (`migrate`).
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from coinhts_core.errors import LedgerBusyError, LedgerUnreachableError, RefusedRowError, RetryableError
 
 _PATIENCE_S = 2.0
+_TIME_TO_CONNECT_S = 20.0
 _CONNECTION: dict[str, Any] = {
     "application_name": "coinhts",
     "connect_timeout": 5,
@@ -47,22 +49,41 @@ class Ledger:
         self._pool = pool
 
     @classmethod
-    def open(cls, url: str, most_connections: int = 16) -> Self:
-        _connect(url).close()
+    def open(cls, url: str, most_connections: int = 16, ready_connections: int = 1) -> Self:
+        """A connection that has to be made first is waited for; those that are ready are not."""
+        connect(url).close()
         pool: ConnectionPool[psycopg.Connection] = ConnectionPool(
             url,
             kwargs=_CONNECTION,
             name="ledger",
-            min_size=1,
+            min_size=ready_connections,
             max_size=most_connections,
             timeout=_PATIENCE_S,
             # Gives up soon and begins anew with whoever asks next: a server that is back is found at once.
             reconnect_timeout=1.0,
             configure=_configure,
-            check=ConnectionPool.check_connection,
             open=True,
         )
+        try:
+            pool.wait(_TIME_TO_CONNECT_S)
+        except PoolTimeout as error:
+            pool.close()
+            raise LedgerBusyError(seconds=_TIME_TO_CONNECT_S) from error
         return cls(url, pool)
+
+    @property
+    def url(self) -> str:
+        """The address, which may hold a password."""
+        return self._url
+
+    def counts(self) -> Mapping[str, int]:
+        """What the pool counted since it was opened, and how it stands, by psycopg's names."""
+        return self._pool.get_stats()
+
+    def answer(self) -> None:
+        """Nothing, or an error that says why there is no answer."""
+        with self.transaction():
+            pass
 
     def close(self) -> None:
         self._pool.close()
@@ -92,14 +113,29 @@ class Ledger:
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:
         try:
-            connection = self._pool.getconn()
+            connection = self._living()
         except PoolTimeout as error:
-            _connect(self._url).close()
+            connect(self._url).close()
             raise LedgerBusyError(seconds=_PATIENCE_S) from error
         try:
             yield connection
         finally:
             self._pool.putconn(connection)
+
+    def _living(self) -> psycopg.Connection:
+        """One that answers: all that a restarted server left dead are put away at once, not one now and then."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            connection = self._pool.getconn(max(0.0, deadline - time.monotonic()))
+            try:
+                ConnectionPool.check_connection(connection)
+            except psycopg.Error:
+                self._pool.putconn(connection)
+            except BaseException:
+                self._pool.putconn(connection)
+                raise
+            else:
+                return connection
 
 
 def database_beside(url: str, suffix: str) -> str:
@@ -110,7 +146,7 @@ def database_beside(url: str, suffix: str) -> str:
 def ensure_database(url: str) -> None:
     """Create the database unless it is there; however many try at once, it is there afterwards."""
     try:
-        _connect(url).close()
+        connect(url).close()
     except LedgerUnreachableError as unreachable:
         with suppress(LedgerUnreachableError):
             _create_database(url)
@@ -120,7 +156,7 @@ def ensure_database(url: str) -> None:
 
 def _create_database(url: str) -> None:
     statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_database_of(url)))
-    with _connect(_with_database(url, "postgres")) as connection:
+    with connect(_with_database(url, "postgres")) as connection:
         try:
             connection.execute(statement)
         except (errors.DuplicateDatabase, errors.UniqueViolation):
@@ -129,7 +165,8 @@ def _create_database(url: str) -> None:
             raise _unreachable(url, error) from error
 
 
-def _connect(url: str) -> psycopg.Connection:
+def connect(url: str) -> psycopg.Connection:
+    """One connection beside the pool, each statement for itself."""
     _facts(url)
     try:
         return psycopg.connect(url, autocommit=True, **_CONNECTION)

@@ -10,6 +10,7 @@ Three locks tell the whole state, whoever was killed and whenever:
                   whatever a pid file claims. Only then are left-overs removed and is a server started.
 """
 
+import logging
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,7 @@ from coinhts_core.ledger.places import SHARED_FOLDER, Place, place_of
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.02
 _PORT = "5432"
+_log = logging.getLogger("coinhts.ledger")
 # Given at every start, so that neither an old data directory nor ALTER SYSTEM can weaken them.
 _SETTINGS = {
     "listen_addresses": "",
@@ -121,6 +123,7 @@ class EmbeddedServer:
         return True
 
     def _launch(self, lock: int) -> None:
+        _log.info("PostgreSQL is started", extra={"facts": {"files": str(self.data_directory)}})
         self._clear_left_overs()
         binaries = for_account(self._place.account, SHARED_FOLDER)
         ensure_cluster(self._place, binaries, lock)
@@ -149,6 +152,7 @@ class EmbeddedServer:
         for note in (self.data_directory / "postmaster.pid", socket.with_name(f"{socket.name}.lock")):
             stray = postmaster(note, self.data_directory)
             if stray is not None:
+                _log.warning("a PostgreSQL left behind is stopped", extra={"facts": {"pid": stray.pid}})
                 stray.send_signal(signal.SIGINT)
                 stray.wait(_PATIENCE_S)
             note.unlink(missing_ok=True)

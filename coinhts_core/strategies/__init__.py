@@ -17,7 +17,7 @@ bars are the prefix of the decisions (`laws`).
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,9 +27,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coinhts_core.candles.bars import Bars
 from coinhts_core.discovery import load_from_file, load_from_package, names_in
-from coinhts_core.errors import BadParameterError, DiscoveryError, UnknownStrategyError, nearest, worded
+from coinhts_core.errors import BadParameterError, DiscoveryError, UnknownStrategyError
 from coinhts_core.hashes import Fact
 from coinhts_core.markets import Timeframe
+from coinhts_core.wording import nearest, worded
 
 Decisions = NDArray[np.int8]
 Notes = Mapping[str, Sequence[str | float | int | None]]
@@ -72,6 +73,22 @@ class Strategy(BaseModel, ABC):
         """After how many bars an account leaves, whatever is decided; None while decisions alone count."""
         return None
 
+    @property
+    def crossing(self) -> tuple[Hashable, Hashable] | None:
+        """The two lines that are all it decides by, if so: it enters when one rises above the other, and leaves below.
+
+        A sweep then draws each line once for all that look at it, and asks `decide` only where two come too close.
+        """
+        return None
+
+    @classmethod
+    def draw(cls, bars: Bars, lines: Sequence[Any], rows: NDArray[np.float64]) -> float:
+        """Write each line into its row, a number a bar; tell how far from the truth one may be, 0 for what is exact.
+
+        All that a line is made of stands in its name, and in the `warmup` bars before each.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def decide(self, bars: Bars) -> Decisions:
         """One decision a bar, each knowing only the bars up to its own."""
@@ -112,7 +129,11 @@ def load(name: str, user_folder: Path | None = None, **parameters: Any) -> Strat
     try:
         return kind(**parameters)
     except ValidationError as error:
-        raise _refusal(name, kind, error) from None
+        raise refusal(kind, error) from None
+
+
+def name_of(kind: type[Strategy]) -> str:
+    return kind.__module__.rpartition(".")[2]
 
 
 def _user_files(folder: Path | None) -> dict[str, Path]:
@@ -124,10 +145,11 @@ def _user_files(folder: Path | None) -> dict[str, Path]:
     return own
 
 
-def _refusal(name: str, kind: type[Strategy], error: ValidationError) -> BadParameterError:
+def refusal(kind: type[Strategy], error: ValidationError) -> BadParameterError:
+    """Which knob a strategy does not take, and why."""
     first = error.errors(include_url=False)[0]
     parameter = str(first["loc"][0]) if first["loc"] else "parameters"
     reason = worded(first["msg"])
     if first["type"] == "extra_forbidden":
         reason = f"it takes {', '.join(sorted(kind.model_fields))}{nearest(parameter, kind.model_fields)}"
-    return BadParameterError(strategy=name, parameter=parameter, value=first["input"], reason=reason)
+    return BadParameterError(strategy=name_of(kind), parameter=parameter, value=first["input"], reason=reason)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from coinhts_core.candles.bars import Bars
-from coinhts_core.indicators import exceeds_all_before, sma
-from coinhts_core.strategies import ENTER, NOTHING, Decisions, Notes, Strategy
+from coinhts_core.indicators import exceeds_all_before, exceeds_average, sma
+from coinhts_core.strategies import ENTER, Decisions, Notes, Strategy
 
 
 class DonchianBreakout(Strategy):
@@ -35,10 +35,9 @@ class DonchianBreakout(Strategy):
         return self.hold_period_bars
 
     def decide(self, bars: Bars) -> Decisions:
-        surges = bars.volume > self.vol_multiplier * sma(bars.volume, self.vol_window)
+        surges = exceeds_average(bars.volume, self.vol_window, self.vol_multiplier)
         surges[: self.warmup] = False
-        is_new_high = exceeds_all_before(bars.close, bars.high, self.window, surges)
-        return np.where(is_new_high, ENTER, NOTHING).astype(np.int8)
+        return ENTER * exceeds_all_before(bars.close, bars.high, self.window, surges).astype(np.int8)
 
     def explain(self, bars: Bars, rows: NDArray[np.intp]) -> Notes:
         usual = sma(bars.volume, self.vol_window)[rows]

@@ -1,13 +1,15 @@
 """Two moving averages and their crossings."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from coinhts_core.candles.bars import Bars
-from coinhts_core.indicators import compare_averages
-from coinhts_core.strategies import ENTER, LEAVE, Decisions, Strategy
+from coinhts_core.indicators import compare_averages, crossings, draw_averages
+from coinhts_core.strategies import NOTHING, Decisions, Strategy
 
 
 class SmaCross(Strategy):
@@ -33,10 +35,15 @@ class SmaCross(Strategy):
     def warmup(self) -> int:
         return self.slow
 
+    @property
+    def crossing(self) -> tuple[int, int]:
+        return self.fast, self.slow
+
+    @classmethod
+    def draw(cls, bars: Bars, lines: Sequence[Any], rows: NDArray[np.float64]) -> float:
+        return draw_averages(bars.close, np.array(lines, dtype=np.int64), rows)
+
     def decide(self, bars: Bars) -> Decisions:
-        decisions = np.zeros(len(bars), dtype=np.int8)
-        stands = compare_averages(bars.close, self.fast, self.slow)
-        before, after = stands[self.slow - 1 : -1], stands[self.slow :]
-        decisions[self.slow :][(before <= 0) & (after > 0)] = ENTER
-        decisions[self.slow :][(before >= 0) & (after < 0)] = LEAVE
+        decisions = crossings(compare_averages(bars.close, self.fast, self.slow))
+        decisions[: self.slow] = NOTHING
         return decisions

@@ -7,6 +7,7 @@ Definitions are loaded by every process of Dagster's, so this is also where thei
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -27,7 +28,7 @@ from coinhts_core.decided import Decided, decided_on
 from coinhts_core.errors import NotStoredError, RetryableError
 from coinhts_core.hashes import digest
 from coinhts_core.lineup import Entry
-from coinhts_core.masking import Mask, mask_logs
+from coinhts_core.masking import Mask
 from coinhts_core.settings import Settings, read_settings
 from coinhts_pipeline.resources import Rooms
 from coinhts_pipeline.verdicts import reason_of
@@ -36,10 +37,11 @@ _A_DAY = timedelta(days=1)
 _MOST_EVALUATIONS = 200  # looked at in one tick
 _MOST_LINES = 20
 _RUNNING = dg.DefaultSensorStatus.RUNNING
+_log = logging.getLogger("coinhts.alerts")
 
 
 def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
-    mask_logs(Mask.of(settings))
+    del settings
     sensors = [on_run_failure, on_failed_check, _on_new_signal(lineup), _on_drawdown(lineup), on_alert]
     return dg.Definitions(sensors=sensors)
 
@@ -171,7 +173,8 @@ def _tell(alert: Alert, at: datetime) -> None:
     try:
         with Rooms.open(settings) as rooms:
             Outbox.open(rooms.ledger, settings).raise_alert(alert, at)
-    except RetryableError:
+    except RetryableError as error:
+        _log.warning("an alert goes past the ledger: %s", error)
         send_past_the_ledger(open_sinks(settings), Mask.of(settings), alert, at)
 
 

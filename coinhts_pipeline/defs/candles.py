@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Self
 
 import dagster as dg
+from pydantic import Field
 
 from coinhts_core.candles.agreement import disagreements
 from coinhts_core.candles.collection import Collection, answers, collect, record
@@ -26,10 +27,11 @@ from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.settings import Settings, read_settings
+from coinhts_pipeline.columns import described
 from coinhts_pipeline.findings import DAY_CHECKS, MINUTE_CHECKS, Findings, specs
 from coinhts_pipeline.io_managers.blocks import Block, in_blocks
-from coinhts_pipeline.io_managers.lake import column_schema
 from coinhts_pipeline.partitions import SYMBOLS, days_by_symbol, symbol_days
+from coinhts_pipeline.plots import plot
 from coinhts_pipeline.resources import House, Rooms
 from coinhts_pipeline.verdicts import asset_body
 
@@ -42,7 +44,7 @@ _NOT_LISTED = DayRows.of(CANDLES, CANDLES.empty()).entry
 class Collect(dg.Config):
     """Whether days that are already covered are asked for once more."""
 
-    refresh: bool = False
+    refresh: bool = Field(default=False, description="ask again for days that are covered already")
 
 
 def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
@@ -56,7 +58,8 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         kinds={"parquet", "polars"},
         code_version="1",
         io_manager_key="lake",
-        metadata={"dagster/column_schema": column_schema(CANDLES)},
+        tags={"source": "exchange", "timeframe": "1m"},
+        metadata=described(CANDLES.columns),
         check_specs=specs(_MINUTE, MINUTE_CHECKS),
     )
     @asset_body
@@ -77,7 +80,8 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         kinds={"parquet", "polars"},
         code_version="1",
         io_manager_key="lake",
-        metadata={"dagster/column_schema": column_schema(CANDLES)},
+        tags={"source": "exchange", "timeframe": "1d"},
+        metadata=described(CANDLES.columns),
         check_specs=specs(_DAY, DAY_CHECKS),
     )
     @asset_body
@@ -161,7 +165,18 @@ def _collected(
 def _block(collection: Collection, covered: Mapping[date, DayEntry], known: _Known) -> Block:
     as_before = {**covered, **{day: known.stored[day] for day in collection.left_alone}}
     unlisted = dict.fromkeys(collection.unlisted, _NOT_LISTED)
-    return Block(collection.registered.symbol, {**as_before, **unlisted, **collection.answered})
+    return Block(
+        collection.registered.symbol,
+        {**as_before, **unlisted, **collection.answered},
+        shown=_drawn(collection.answered),
+    )
+
+
+def _drawn(days: Mapping[date, DayRows]) -> dict[str, dg.MarkdownMetadataValue]:
+    """The newest day's closes."""
+    if not days:
+        return {}
+    return plot(days[max(days)].frame["close"].to_list(), f"close on {max(days)}, KRW")
 
 
 def _note_freshness(findings: Findings, block: Block, known: _Known, last: date) -> None:
@@ -184,7 +199,8 @@ def _daily(rooms: Rooms, symbols: list[Market], findings: Findings) -> Iterator[
             findings.add("day_bars_are_fresh", str(symbol), f"{len(sifted.bad)} bars are bad: {sifted.bad[0]}")
             continue
         by_day = {opened_at.date(): bar for (opened_at,), bar in sifted.good.group_by("opened_at", maintain_order=True)}
-        yield Block(symbol, {day: DayRows.of(CANDLES, bar, asked_at=asked_at) for day, bar in by_day.items()})
+        bars = {day: DayRows.of(CANDLES, bar, asked_at=asked_at) for day, bar in by_day.items()}
+        yield Block(symbol, bars, shown=plot(sifted.good["close"].to_list(), "close of each day, KRW"))
         _note_bad_days(rooms, findings, symbol, days, sifted, asked_at=asked_at)
         if last not in by_day:
             findings.add("day_bars_are_fresh", str(symbol), f"the last bar is of {max(by_day, default='no day')}")

@@ -20,8 +20,8 @@ from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Market
 from coinhts_core.settings import ALL_KRW, Settings, read_settings
+from coinhts_pipeline.columns import described
 from coinhts_pipeline.io_managers.blocks import Whole
-from coinhts_pipeline.io_managers.lake import column_schema
 from coinhts_pipeline.partitions import SYMBOLS
 from coinhts_pipeline.resources import House, Rooms
 from coinhts_pipeline.verdicts import asset_body
@@ -49,8 +49,15 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         kinds={"parquet"},
         code_version="2",
         io_manager_key="lake",
-        metadata={"dagster/column_schema": column_schema(MARKETS)},
-        check_specs=[dg.AssetCheckSpec("followed_symbols_are_listed", asset="markets")],
+        tags={"source": "exchange"},
+        metadata=described(MARKETS.columns),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "followed_symbols_are_listed",
+                asset="markets",
+                description="Every active symbol is on the exchange's list of today.",
+            )
+        ],
     )
     @asset_body
     def markets(house: House) -> Iterator[dg.Output[Whole] | dg.AssetCheckResult]:
@@ -60,7 +67,7 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         listed = rooms.exchange.markets()
         rows = DayRows.of(MARKETS, _frame(listed))
         changes = _told(changes_since(rooms.ledger, today, listed))
-        yield dg.Output(Whole(rows, replaces), metadata=changes, data_version=dg.DataVersion(rows.entry.content_hash))
+        yield Whole(rows, replaces, rows.entry.content_hash).output(changes)
         record_listings(rooms.ledger, today, listed)
         gone = sorted({of.symbol for of in rooms.active} - {of.symbol for of in listed})
         ended_before = [of.symbol for of in rooms.active if of.delisted_on]

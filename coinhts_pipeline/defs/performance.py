@@ -11,21 +11,24 @@ import polars as pl
 
 from coinhts_core.backtests.report import as_image, svg_curves
 from coinhts_core.backtests.tearsheet.page import tearsheet
+from coinhts_core.candles.frame import MINUTES
 from coinhts_core.clock import now
 from coinhts_core.days import last_complete_day
 from coinhts_core.hashes import digest
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
-from coinhts_core.performance import PERFORMANCE, Standing, common_window, in_words, standing, table
+from coinhts_core.performance import LEADERBOARD, PERFORMANCE, Standing, common_window, in_words, standing, table
 from coinhts_core.rules import rules_on
 from coinhts_core.settings import Settings
 from coinhts_core.standing_sheets import sheet_of
+from coinhts_pipeline.columns import described
 from coinhts_pipeline.io_managers.blocks import Whole
-from coinhts_pipeline.io_managers.lake import column_schema, markdown
+from coinhts_pipeline.io_managers.lake import markdown
 from coinhts_pipeline.resources import House, Rooms
 from coinhts_pipeline.verdicts import asset_body
 
 PUBLISH_PERFORMANCE = "publish_performance"
+_CANDLES = dg.AssetKey(MINUTES.split("/"))
 _SHOWN = 50  # of the days a check complains about
 
 Results = Iterator[dg.Output[Whole] | dg.AssetCheckResult]
@@ -46,18 +49,25 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
 
 
 def _performance(entry: Entry) -> dg.AssetsDefinition:
-    key = dg.AssetKey(["performance", entry.name])
+    key, backtests = (dg.AssetKey([room, entry.name]) for room in ("performance", "backtests"))
 
     @dg.asset(
         key=key,
-        deps=[dg.AssetKey(["backtests", entry.name])],
+        deps=[_CANDLES, backtests],
         description=f"How {entry.name} did, symbol by symbol, from its anchor to the end of its unbroken chain.",
         group_name="performance",
         kinds={"parquet", "numpy"},
         code_version=entry.backtests_code[:16],
         io_manager_key="lake",
-        metadata={"dagster/column_schema": column_schema(PERFORMANCE)},
-        check_specs=[dg.AssetCheckSpec("no_symbol_lags_behind", asset=key)],
+        tags={"strategy": entry.name},
+        metadata=described(PERFORMANCE.columns, candles=[_CANDLES], backtests=[backtests]),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "no_symbol_lags_behind",
+                asset=key,
+                description="Every stored day of an active symbol is in its unbroken chain, and so in the figures.",
+            )
+        ],
     )
     @asset_body
     def performance(house: House) -> Results:
@@ -70,6 +80,7 @@ def _performance(entry: Entry) -> dg.AssetsDefinition:
             check_name="no_symbol_lags_behind",
             passed=not lagging,
             severity=dg.AssetCheckSeverity.WARN,
+            description=f"{len(lagging)} days stand behind a gap" if lagging else "every stored day counts",
             metadata={"days": lagging[:_SHOWN]},
         )
 
@@ -77,15 +88,24 @@ def _performance(entry: Entry) -> dg.AssetsDefinition:
 
 
 def _leaderboard(lineup: Mapping[str, Entry]) -> dg.AssetsDefinition:
+    compared = [dg.AssetKey(["performance", name]) for name in lineup]
+
     @dg.asset(
         key="leaderboard",
-        deps=[dg.AssetKey(["performance", name]) for name in lineup],
+        deps=compared,
         group_name="performance",
         kinds={"parquet"},
+        tags={"compares": "strategies"},
         code_version="1",
         io_manager_key="lake",
-        metadata={"dagster/column_schema": column_schema(PERFORMANCE)},
-        check_specs=[dg.AssetCheckSpec("strategies_share_a_window", asset="leaderboard")],
+        metadata=described(LEADERBOARD.columns, performance=compared),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "strategies_share_a_window",
+                asset="leaderboard",
+                description="There are days that every strategy and coin has, or nothing could be compared.",
+            )
+        ],
     )
     @asset_body
     def leaderboard(house: House) -> Results:
@@ -99,6 +119,7 @@ def _leaderboard(lineup: Mapping[str, Entry]) -> dg.AssetsDefinition:
         yield dg.AssetCheckResult(
             check_name="strategies_share_a_window",
             passed=window is not None or not standings,
+            description="compared over {} to {}".format(*window) if window else "they have no day in common",
             metadata={"window": " to ".join(map(str, window or ()))},
         )
 
@@ -153,11 +174,9 @@ def _published(
     curves = {f"{of.strategy} {of.registered.symbol}": of.equity(of.days[0], of.days[-1]) for of in shown}
     days = min((str(of.days[0]) for of in shown), default=""), max((str(of.days[-1]) for of in shown), default="")
     drawn = as_image(svg_curves(curves, title, days), title) if curves else "nothing yet"
-    return dg.Output(
-        Whole(DayRows.of(PERFORMANCE, rows), replaces, preview=markdown(in_words(rows))),
-        data_version=dg.DataVersion(digest(*(f"{of.strategy} {of.registered.symbol} {of.head}" for of in standings))),
-        metadata={"equity": dg.MetadataValue.md(drawn), **(pages or {})},
-    )
+    version = digest(*(f"{of.strategy} {of.registered.symbol} {of.head}" for of in standings))
+    whole = Whole(DayRows.of(PERFORMANCE, rows), replaces, version, preview=markdown(in_words(rows)))
+    return whole.output({"equity": dg.MetadataValue.md(drawn), **(pages or {})})
 
 
 def _fee_rate(*entries: Entry) -> float:

@@ -5,36 +5,62 @@ What lives here: `positions/<strategy>` and its check. What stays out: other boo
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 import dagster as dg
+import polars as pl
 
+from coinhts_core.alerts.alert import moment
 from coinhts_core.backtests.chain import positions_version
+from coinhts_core.candles.frame import MINUTES
+from coinhts_core.lake.commits import DayEntry
+from coinhts_core.lake.lake import Lake
 from coinhts_core.lake.reader import Stored
 from coinhts_core.ledger.books import BookDay
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Market
 from coinhts_core.positions import Position
 from coinhts_core.settings import Settings
+from coinhts_pipeline.columns import described
 from coinhts_pipeline.io_managers.blocks import in_blocks
+from coinhts_pipeline.io_managers.lake import markdown
 from coinhts_pipeline.io_managers.ledger import BookBlock
 from coinhts_pipeline.partitions import symbol_days
+from coinhts_pipeline.plots import plot
+from coinhts_pipeline.resources import House
 from coinhts_pipeline.verdicts import asset_body
 
-_COLUMNS = {
-    "day": ("date", "UTC"),
-    "symbol": ("market", "Upbit's code"),
-    "position": ("bigint", "counted from 1 over the coin's whole chain"),
-    "opened_at": ("timestamptz", "when the entry was filled"),
-    "entry_price_krw": ("numeric", "a coin, at the entry"),
-    "volume_base": ("numeric", "coins held"),
-    "entry_fee_krw": ("numeric", "paid on the way in"),
-    "closed_at": ("timestamptz", "when the exit was filled; empty while it is open"),
-    "exit_price_krw": ("numeric", "a coin, at the exit"),
-    "exit_fee_krw": ("numeric", "paid on the way out"),
-    "mark_price_krw": ("numeric", "the day's last price"),
-    "profit_krw": ("numeric", "fees on both sides counted; while open, at the last price"),
-    "chain_id": ("text", "the backtest's link it was read off"),
-}
+_SHOWN = 50  # of the days a check complains about
+_HELD = ("backtests.held",)
+_PRICED = ("backtests.last_price_krw",)
+
+
+class _Column(NamedTuple):
+    """A column of the ledger's table of positions."""
+
+    name: str
+    kind: str
+    meaning: str
+    made_of: tuple[str, ...] = ()
+    nullable: bool = False
+
+
+_COLUMNS = (
+    _Column("day", "date", "UTC", ("backtests.opened_at",)),
+    _Column("symbol", "market", "Upbit's code"),
+    _Column("position", "bigint", "counted from 1 over the coin's whole chain", _HELD),
+    _Column("opened_at", "timestamptz", "when the entry was filled, UTC", _HELD),
+    _Column("entry_price_krw", "numeric", "a coin, at the entry", _HELD),
+    _Column("volume_base", "numeric", "coins held", _HELD),
+    _Column("entry_fee_krw", "numeric", "paid on the way in", _HELD),
+    _Column("closed_at", "timestamptz", "when the exit was filled, UTC; empty while it is open", _HELD, nullable=True),
+    _Column("exit_price_krw", "numeric", "a coin, at the exit", _HELD, nullable=True),
+    _Column("exit_fee_krw", "numeric", "paid on the way out", _HELD, nullable=True),
+    _Column("mark_price_krw", "numeric", "the day's last price", _PRICED),
+    _Column("profit_krw", "numeric", "fees on both sides counted; while open, at the last price", _HELD + _PRICED),
+    _Column("chain_id", "text", "the backtest's link it was read off"),
+)
 
 
 def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
@@ -55,27 +81,33 @@ def _positions(entry: Entry, partitions: dg.MultiPartitionsDefinition) -> dg.Ass
         kinds={"postgres"},
         code_version="1",
         io_manager_key="ledger",
-        metadata={
-            "dagster/column_schema": dg.TableSchema(
-                columns=[dg.TableColumn(name, kind, description=told) for name, (kind, told) in _COLUMNS.items()]
+        tags={"strategy": entry.name},
+        metadata=described(_COLUMNS, backtests=[dg.AssetKey(["backtests", entry.name])]),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "at_most_one_position_is_open",
+                asset=key,
+                description="A strategy has all of its cash or one position: never two of a coin at the end of a day.",
             )
-        },
-        check_specs=[dg.AssetCheckSpec("at_most_one_position_is_open", asset=key)],
+        ],
     )
     @asset_body
     def positions(
-        backtests: Mapping[Market, Stored],
+        backtests: Mapping[Market, Stored], house: House
     ) -> Iterator[dg.Output[Iterator[BookBlock]] | dg.AssetCheckResult]:
         crowded: list[str] = []
-        yield in_blocks(_read_off(entry.name, backtests, crowded))
+        yield in_blocks(_read_off(house.rooms.lake, entry.name, backtests, crowded))
         yield dg.AssetCheckResult(
-            check_name="at_most_one_position_is_open", passed=not crowded, metadata={"days": crowded[:50]}
+            check_name="at_most_one_position_is_open",
+            passed=not crowded,
+            description=f"{len(crowded)} days have several" if crowded else "none has more",
+            metadata={"days": crowded[:_SHOWN]},
         )
 
     return positions
 
 
-def _read_off(name: str, backtests: Mapping[Market, Stored], crowded: list[str]) -> Iterator[BookBlock]:
+def _read_off(lake: Lake, name: str, backtests: Mapping[Market, Stored], crowded: list[str]) -> Iterator[BookBlock]:
     for symbol, stored in backtests.items():
         held = {row["day"]: row for row in stored.rows.iter_rows(named=True)}
         links = {day: entry.data_version for day, entry in stored.entries.items()}
@@ -93,4 +125,31 @@ def _read_off(name: str, backtests: Mapping[Market, Stored], crowded: list[str])
             days,
             versions={day: positions_version(link) for day, link in links.items()},
             inputs={day: {f"backtests/{name}": link} for day, link in links.items()},
+            facts=_facts(lake.heads(MINUTES, symbol), days),
         )
+
+
+def _facts(candles: Mapping[date, DayEntry], days: Mapping[date, BookDay]) -> dict[date, dict[str, Any]]:
+    """The candles each day goes back to; beside the newest, what was held on it and the profit of all these days."""
+    facts: dict[date, dict[str, Any]] = {day: {"candles": candles[day].data_version} for day in days if day in candles}
+    newest = max(days)
+    profits = [sum(of.profit_krw(book.mark_price_krw) for of in book.held) for _, book in sorted(days.items())]
+    facts[newest] = {
+        **facts.get(newest, {}),
+        "preview": dg.MetadataValue.md(markdown(_table(days[newest]))),
+        **plot(profits, "profit of the positions of a day, KRW"),
+    }
+    return facts
+
+
+def _table(day: BookDay) -> pl.DataFrame:
+    rows = [
+        {
+            **of.facts(),
+            "opened_at": moment(datetime.fromisoformat(of.opened_at)),
+            "closed_at": of.closed_at and moment(datetime.fromisoformat(of.closed_at)),
+            "profit_krw": of.profit_krw(day.mark_price_krw),
+        }
+        for of in day.held
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame({"held": ["nothing"]})

@@ -5,6 +5,7 @@ What stays out: deciding and folding (`coinhts_core.rehearsal`), and how the str
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 
 import dagster as dg
@@ -21,15 +22,17 @@ from coinhts_core.markets import Market
 from coinhts_core.rehearsal import Rehearsal
 from coinhts_core.settings import Settings, read_settings
 from coinhts_core.signals import SIGNALS
+from coinhts_pipeline.columns import described
 from coinhts_pipeline.gate import breach_of
 from coinhts_pipeline.io_managers.blocks import Block, in_blocks
-from coinhts_pipeline.io_managers.lake import column_schema
 from coinhts_pipeline.partitions import days_by_symbol, range_runs, symbol_days
+from coinhts_pipeline.plots import plot
 from coinhts_pipeline.resources import House, Rooms
 from coinhts_pipeline.verdicts import asset_body
 
 REHEARSE_DAYS = "rehearse_days"
 _UNFINISHED = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
+_CANDLES = dg.AssetKey(MINUTES.split("/"))
 _LAWFUL = "strategy_keeps_the_laws"
 _SHOWN = 50  # of the days a check complains about
 
@@ -42,7 +45,7 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
     rooms = dg.AssetSelection.key_prefixes(["signals"], ["backtests"], ["positions"])
     rehearse_days = dg.define_asset_job(
         REHEARSE_DAYS,
-        dg.AssetSelection.assets(dg.AssetKey(["candles", "minute"])) | rooms,
+        dg.AssetSelection.assets(_CANDLES) | rooms,
         description="Candles to positions, for some symbols and days: the main job.",
     )
     return dg.Definitions(
@@ -59,7 +62,7 @@ def _signals(entry: Entry, partitions: dg.MultiPartitionsDefinition) -> dg.Asset
 
     @dg.asset(
         key=key,
-        deps=[dg.AssetKey(["candles", "minute"])],
+        deps=[_CANDLES],
         description=f"{entry.description}\n\nDecisions at the close of each bar of the day.",
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -67,10 +70,15 @@ def _signals(entry: Entry, partitions: dg.MultiPartitionsDefinition) -> dg.Asset
         kinds={"parquet", "numpy"},
         code_version=entry.signals_code[:16],
         io_manager_key="lake",
-        metadata={"dagster/column_schema": column_schema(SIGNALS), **_knobs(entry)},
+        tags={"strategy": entry.name},
+        metadata={**described(SIGNALS.columns, candles=[_CANDLES]), **_knobs(entry)},
         check_specs=[
             dg.AssetCheckSpec(_LAWFUL, asset=key, description="No decision knows what comes after its bar."),
-            dg.AssetCheckSpec("decisions_are_not_waiting", asset=key),
+            dg.AssetCheckSpec(
+                "decisions_are_not_waiting",
+                asset=key,
+                description="Every listed day had the candles its decisions look at; none was stored empty to wait.",
+            ),
         ],
     )
     @asset_body
@@ -91,7 +99,7 @@ def _backtests(entry: Entry, partitions: dg.MultiPartitionsDefinition) -> dg.Ass
 
     @dg.asset(
         key=key,
-        deps=[dg.AssetKey(["candles", "minute"]), dg.AssetKey(["signals", entry.name])],
+        deps=[_CANDLES, dg.AssetKey(["signals", entry.name])],
         description=f"What {entry.account.cash:,.0f} KRW would have become with {entry.name}, a row a day, folded on.",
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -99,8 +107,18 @@ def _backtests(entry: Entry, partitions: dg.MultiPartitionsDefinition) -> dg.Ass
         kinds={"parquet", "numba"},
         code_version=entry.backtests_code[:16],
         io_manager_key="lake",
-        metadata={"dagster/column_schema": column_schema(BACKTESTS), **_knobs(entry)},
-        check_specs=[dg.AssetCheckSpec("days_are_not_waiting", asset=key)],
+        tags={"strategy": entry.name},
+        metadata={
+            **described(BACKTESTS.columns, candles=[_CANDLES], signals=[dg.AssetKey(["signals", entry.name])]),
+            **_knobs(entry),
+        },
+        check_specs=[
+            dg.AssetCheckSpec(
+                "days_are_not_waiting",
+                asset=key,
+                description="Every listed day was folded: no day of candles is missing between it and the anchor.",
+            )
+        ],
     )
     @asset_body
     def backtests(context: dg.AssetExecutionContext, house: House) -> Results:
@@ -188,7 +206,13 @@ def _signals_block(rehearsal: Rehearsal, entry: Entry, symbol: Market, days: lis
     del entry
     candles = rehearsal.candle_versions()
     inputs = {day: {MINUTES: candles[day]} for day in days if day in candles}
-    return Block(symbol, rehearsal.signals(days), inputs)
+    block = Block(symbol, rehearsal.signals(days), inputs)
+    if not block.to_store:
+        return block
+    newest = max(block.to_store)
+    rows = block.to_store[newest].frame
+    prices, sides = rows["price_krw"].to_list(), rows["side"].to_list()
+    return replace(block, shown=plot(prices, f"decisions of {newest}, KRW", sides))
 
 
 def _backtests_block(rehearsal: Rehearsal, entry: Entry, symbol: Market, days: list[date]) -> Block:
@@ -198,7 +222,9 @@ def _backtests_block(rehearsal: Rehearsal, entry: Entry, symbol: Market, days: l
         for day in days
         if day in candles
     }
-    return Block(symbol, rehearsal.backtests(days), inputs)
+    block = Block(symbol, rehearsal.backtests(days), inputs)
+    equity = [worth for _, rows in sorted(block.to_store.items()) for worth in rows.frame["equity_close_krw"]]
+    return replace(block, shown=plot(equity, f"equity to {days[-1]}, KRW"))
 
 
 def _none_waiting(name: str, waiting: list[str]) -> dg.AssetCheckResult:

@@ -1,19 +1,32 @@
 """What programs may ask of the port, in words that programs read.
 
 What lives here: the routes below /api and their description. What to add: a route, and its paths in `DESCRIBED`. What
-stays out: GraphQL, which describes itself.
+stays out: GraphQL, which describes itself, and how the ledger is read (`readings`).
 """
 
+import json
+from collections.abc import Callable
 from http import HTTPStatus
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import Receive, Scope, Send
 
+from coinhts_core.errors import RefusedError, RetryableError
 from coinhts_pipeline.front.origins import Refusal
+from coinhts_pipeline.front.readings import Readings, busy, refused
+
+_FEW, _MOST = 50, 1_000
+_ROOMS = {
+    "results": ("/api/results", "/api/schemas/result.json"),
+    "holdings": ("/api/positions", "/api/schemas/position.json"),
+    "requests": ("/api/backtests",),
+}
 
 _REFUSED = {
     "description": "not now",
@@ -32,6 +45,31 @@ DESCRIBED: dict[str, Any] = {
     "/api/openapi.json": {
         "get": {"summary": "This description", "responses": _answers("OpenAPI 3.1", "application/json", 401)},
     },
+    "/api/alerts": {
+        "get": {
+            "summary": "The latest alerts, and each place they are sent to, as `coinhts alert list --json`",
+            "parameters": [
+                {
+                    "name": "limit",
+                    "in": "query",
+                    "schema": {"type": "integer", "minimum": 1, "maximum": _MOST, "default": _FEW},
+                }
+            ],
+            "responses": _answers("a list, the latest first", "application/json", 400, 401, 503),
+        },
+    },
+    "/api/settings": {
+        "get": {
+            "summary": "The settings that live in the ledger, as in `coinhts config show --json`",
+            "responses": _answers("a list", "application/json", 401, 409, 503),
+        },
+    },
+    "/metrics": {
+        "get": {
+            "summary": "What is counted and measured, as Prometheus reads it",
+            "responses": _answers("the text format, version 0.0.4", "text/plain", 401),
+        },
+    },
     "/reports/{path}": {
         "get": {
             "summary": "A report, or a list of what lies in a folder",
@@ -49,28 +87,105 @@ DESCRIBED: dict[str, Any] = {
 }
 
 
-def routes() -> list[BaseRoute]:
-    """Nothing below /api is ever the UI's."""
+def routes(readings: Readings | None) -> list[Route]:
+    """All that there is below /api; where no ledger is there, its part of it is not now."""
+    asked = _Asked(readings)
     return [
         Route("/api/openapi.json", _described),
-        Route("/api", _Unknown()),
-        Mount("/api", _Unknown()),
+        Route("/api/alerts", asked.alerts),
+        Route("/api/settings", asked.settings),
+        *(Route(f"{path}{{rest:path}}", room) for room, paths in _rooms(readings) for path in paths),
     ]
+
+
+def unknown() -> list[BaseRoute]:
+    """All else below /api, which is never the UI's."""
+    return [Route("/api", _Unknown()), Mount("/api", _Unknown())]
+
+
+def _rooms(readings: Readings | None) -> list[tuple["_Room", tuple[str, ...]]]:
+    return [(_Room(name, readings), paths) for name, paths in _ROOMS.items()]
+
+
+class _Room:
+    """Routes whose modules take seconds to import: they are, in a thread, when somebody first asks for one."""
+
+    def __init__(self, name: str, readings: Readings | None) -> None:
+        self._name = name
+        self._readings = readings
+        self._router: Router | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._router is None:
+            self._router = await run_in_threadpool(self._opened)
+        await self._router(scope, receive, send)
+
+    def _opened(self) -> Router:
+        known = _module(self._name).routes(self._readings)
+        return Router([*known, *(Route(route.path, NotSo()) for route in known)], default=_Unknown())
+
+
+def _module(name: str) -> Any:
+    return import_module(f"coinhts_pipeline.front.{name}")
+
+
+class NotSo:
+    """A known path, and a method that it does not know."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        message = f"{scope['path']} does not know the method {scope['method']}"
+        refusal = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "bad_method", message)
+        await JSONResponse(refusal.document, refusal.status)(scope, receive, send)
+
+
+class _Asked:
+    """What is read in the ledger."""
+
+    def __init__(self, readings: Readings | None) -> None:
+        self._readings = readings
+
+    async def alerts(self, request: Request) -> Response:
+        limit = request.query_params.get("limit", str(_FEW))
+        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _MOST):
+            message = f"limit cannot be {limit[:20]!r}: it takes a whole number from 1 to {_MOST}"
+            return refused(Refusal(HTTPStatus.BAD_REQUEST, "bad_limit", message, field="limit"))
+        most = int(limit)
+        return await self._answered(f"alerts {most}", lambda of: [listed.facts for listed in of.outbox.latest(most)])
+
+    async def settings(self, request: Request) -> Response:
+        del request
+        return await self._answered("settings", lambda of: [kept.facts for kept in of.outbox.government.governors()])
+
+    async def _answered(self, name: str, question: Callable[[Readings], list[dict[str, Any]]]) -> Response:
+        readings = self._readings
+        if readings is None:
+            return refused(busy("there is no ledger here"))
+        try:
+            found = await readings.ask_together(name, lambda: _told(question(readings)))
+        except RetryableError as error:
+            return refused(busy(error))
+        except RefusedError as error:  # what is stored there is none of its kind any more
+            return refused(Refusal(HTTPStatus.CONFLICT, "refused", str(error)))
+        return Response(found, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _told(found: list[dict[str, Any]]) -> bytes:
+    return json.dumps(found, ensure_ascii=False, default=str, allow_nan=False).encode()
 
 
 async def _described(request: Request) -> JSONResponse:
     del request
-    return JSONResponse(document())
+    return JSONResponse(await run_in_threadpool(document))
 
 
 def document() -> dict[str, Any]:
-    text = {"type": "string"}
+    text, described = {"type": "string"}, [_module(name).DESCRIBED for name in _ROOMS]
     refused = {"code": text, "message": text, "field": {"type": ["string", "null"]}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "coinhts", "version": version("coinhts")},
         "security": [{"token": []}],
-        "paths": DESCRIBED,
+        "paths": {path: of for part in (DESCRIBED, *described) for path, of in part.items()},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": {

@@ -4,21 +4,25 @@ What lives here: the routes, and logging in and out. What to add: a route of our
 the process that serves it (`serve`).
 """
 
+from collections import Counter
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp
 
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.settings import Settings
 from coinhts_pipeline.front import address, api
+from coinhts_pipeline.front.metrics import Counted, Metrics
 from coinhts_pipeline.front.origins import Asked, Refusal
 from coinhts_pipeline.front.pages import CONTENT_POLICY, login_page, logout_page
+from coinhts_pipeline.front.patient import Patient
 from coinhts_pipeline.front.proxy import Proxy
+from coinhts_pipeline.front.readings import Readings
 from coinhts_pipeline.front.reports import Reports
 from coinhts_pipeline.front.visitors import Doorkeeper, Visitor
 from coinhts_pipeline.front.wall import VISITOR, Wall
@@ -31,11 +35,16 @@ _TRIMMINGS = {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": "no-st
 
 def build(settings: Settings, ledger: Ledger | None, ui: Path) -> ASGIApp:
     """Without a ledger nobody logs in; `ui` is the socket of the UI's process."""
-    doorkeeper = Doorkeeper(settings.web, ledger)
-    return Wall(Router(_routes(settings, doorkeeper, ui)), doorkeeper, address.names(settings.web))
+    doorkeeper = Doorkeeper(settings.web, ledger if settings.web.password else None)
+    readings = Readings(ledger, settings) if ledger else None
+    requests: Counter[tuple[str, str]] = Counter()
+    known = _routes(settings, doorkeeper, readings, Metrics(requests, readings))
+    behind: ASGIApp = Patient(Proxy(ui), readings) if readings else Proxy(ui)
+    router = Router([*known, *api.unknown(), Mount("", behind)])
+    return Counted(Wall(router, doorkeeper, address.names(settings.web)), requests)
 
 
-def _routes(settings: Settings, doorkeeper: Doorkeeper, ui: Path) -> list[BaseRoute]:
+def _routes(settings: Settings, doorkeeper: Doorkeeper, readings: Readings | None, metrics: Metrics) -> list[Route]:
     """A path of ours is never the UI's, whatever is done with it."""
     desk = _Desk(doorkeeper)
     ours = [
@@ -44,23 +53,15 @@ def _routes(settings: Settings, doorkeeper: Doorkeeper, ui: Path) -> list[BaseRo
         Route("/logout", desk.logout, methods=["GET", "POST"]),
         Route("/reports", _into_reports),
         Route("/reports/{path:path}", Reports(settings.reports_folder).show),
+        Route("/metrics", metrics.show),
+        *api.routes(readings),
     ]
-    elsehow = [Route(route.path, _NotSo()) for route in ours]
-    return [*ours, *elsehow, *api.routes(), Mount("", Proxy(ui))]
+    return [*ours, *(Route(route.path, api.NotSo()) for route in ours)]
 
 
 async def _alive(request: Request) -> JSONResponse:
     del request
     return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
-
-
-class _NotSo:
-    """A known path, and a method that it does not know."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        message = f"{scope['path']} does not know the method {scope['method']}"
-        refusal = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "bad_method", message)
-        await JSONResponse(refusal.document, refusal.status)(scope, receive, send)
 
 
 async def _into_reports(request: Request) -> RedirectResponse:

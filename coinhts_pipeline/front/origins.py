@@ -29,10 +29,11 @@ class Refusal:
     code: str
     message: str
     retry_after_s: int | None = None
+    field: str | None = None
 
     @property
     def document(self) -> dict[str, Any]:
-        return {"error": {"code": self.code, "message": self.message, "field": None}}
+        return {"error": {"code": self.code, "message": self.message, "field": self.field}}
 
 
 @dataclass(frozen=True)

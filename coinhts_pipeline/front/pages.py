@@ -27,18 +27,20 @@ _PAGE = Template("""<!doctype html>
 $head<title>$title · coinhts</title>
 <style>
 :root {
-  --ground: #fff; --ink: #1b1f24; --quiet: #59626d; --line: #7d8793; --deed: #0b57b0; --on-deed: #fff; --bad: #a3151c
+  --ground: #fff; --ink: #1b1f24; --quiet: #59626d; --line: #7d8793; --rule: #dde1e6;
+  --deed: #0b57b0; --on-deed: #fff; --bad: #a3151c
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --ground: #14171b; --ink: #eceff3; --quiet: #a9b2bd; --line: #7f8a97; --deed: #8ab8ff; --on-deed: #0a1524;
-    --bad: #ff9a98
+    --ground: #14171b; --ink: #eceff3; --quiet: #a9b2bd; --line: #7f8a97; --rule: #2e343c;
+    --deed: #8ab8ff; --on-deed: #0a1524; --bad: #ff9a98
   }
 }
 * { box-sizing: border-box }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif }
-main { max-width: $width; margin: 0 auto; padding: 12vh 1.25rem 3rem }
-h1 { margin: 0 0 1.25rem; font-size: 1.5rem }
+main { max-width: $width; margin: 0 auto; padding: $above 1.25rem 3rem }
+header { color: var(--quiet); font-weight: 600 }
+h1 { margin: 0 0 1.25rem; font-size: 1.5rem; overflow-wrap: anywhere }
 label { display: block; margin-bottom: .4rem }
 input, button { width: 100%; min-height: 2.9rem; padding: .5rem .8rem; border-radius: .4rem; font: inherit }
 input { border: 1px solid var(--line); background: var(--ground); color: var(--ink) }
@@ -48,11 +50,13 @@ a { color: var(--deed) }
 .bad { color: var(--bad) }
 .quiet { color: var(--quiet) }
 ul { padding: 0; list-style: none }
-li { display: flex; flex-wrap: wrap; gap: 0 1rem; padding: .45rem 0; border-top: 1px solid var(--line) }
+li { display: flex; flex-wrap: wrap; gap: 0 1rem; padding: .45rem 0; border-top: 1px solid var(--rule) }
+li:last-child { border-bottom: 1px solid var(--rule) }
 li a { flex: 1 1 14rem; overflow-wrap: anywhere }
 </style>
 </head>
 <body><main>
+<header>coinhts</header>
 <h1>$title</h1>
 $body
 </main></body>
@@ -109,11 +113,11 @@ def refused_page(refusal: Refusal) -> str:
 
 def reports_page(folder: str, entries: Sequence[Entry]) -> str:
     """A folder of reports; its name ends with a slash, the first one's is empty."""
-    up = '<li><a href="../">..</a></li>' if folder else ""
+    up = '<li><a href="../">back to the folder above</a></li>' if folder else ""
     listed = "".join(_listed(entry) for entry in entries) or '<li class="quiet">nothing yet</li>'
     where = f" in {escape(folder)}" if folder else ""
     body = f"<ul>{up}{listed}</ul>\n" + '<p class="quiet"><a href="/">The UI</a> · <a href="/logout">Log out</a></p>'
-    return _page(f"Reports{where}", body, width="46rem")
+    return _page(f"Reports{where}", body, width="46rem", above="3rem")
 
 
 def _listed(entry: Entry) -> str:
@@ -124,5 +128,5 @@ def _listed(entry: Entry) -> str:
     return f'<li>{link}<span class="quiet">{at}{size}</span></li>'
 
 
-def _page(title: str, body: str, head: str = "", width: str = "24rem") -> str:
-    return _PAGE.substitute(title=title, body=body, head=head, width=width)
+def _page(title: str, body: str, head: str = "", width: str = "24rem", above: str = "12vh") -> str:
+    return _PAGE.substitute(title=title, body=body, head=head, width=width, above=above)

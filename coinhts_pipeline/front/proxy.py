@@ -5,6 +5,7 @@ that nobody else can set.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from http import HTTPStatus
@@ -39,6 +40,8 @@ _UNAVAILABLE = (httpcore.ConnectError, httpcore.NetworkError, httpcore.ProtocolE
 _GRAPHQL = Subprotocol("graphql-ws")
 _NO_STATUS = {1005, 1006, 1015}
 _GONE = 1011
+_LEFT = (ConnectionClosed, WebSocketDisconnect)  # either side, when it likes
+_log = logging.getLogger("coinhts.front")
 Heads = list[tuple[bytes, bytes]]
 
 
@@ -68,7 +71,8 @@ class Proxy:
         )
         try:
             answer = await self._pool.handle_async_request(forwarded)
-        except _UNAVAILABLE:
+        except _UNAVAILABLE as error:
+            _note_silence(error)
             return _unavailable(Asked.of(request.scope))
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
@@ -90,7 +94,8 @@ class Proxy:
                 proxy=None,
                 open_timeout=_PATIENCE["connect"],
             )
-        except (OSError, InvalidHandshake, ConnectionClosed, EOFError):
+        except (OSError, InvalidHandshake, ConnectionClosed, EOFError) as error:
+            _note_silence(error)
             await browser.send_denial_response(_unavailable(Asked.of(browser.scope)))
             return
         async with ui:
@@ -106,7 +111,9 @@ async def _both_ways(browser: WebSocket, ui: ClientConnection) -> None:
     finally:
         for way in ways:
             way.cancel()
-    await asyncio.gather(*ways, return_exceptions=True)
+    for ended in await asyncio.gather(*ways, return_exceptions=True):
+        if isinstance(ended, Exception) and not isinstance(ended, _LEFT):
+            _log.error("a websocket broke", exc_info=ended)
     if browser.client_state is WebSocketState.CONNECTED:
         with suppress(RuntimeError, WebSocketDisconnect):  # the browser may have left this moment
             await browser.close(_close_code(ui), ui.close_reason or None)
@@ -158,6 +165,11 @@ def _target(scope: Scope) -> bytes:
     query: bytes = scope["query_string"]
     path: bytes = scope["raw_path"]
     return path + b"?" + query if query else path
+
+
+def _note_silence(error: Exception) -> None:
+    reason = f"{type(error).__name__}: {error}".rstrip(": ")
+    _log.info("the UI does not answer", extra={"facts": {"reason": reason}})
 
 
 def _unavailable(asked: Asked) -> Response:

@@ -10,22 +10,27 @@ from pathlib import Path
 
 import uvicorn
 
+from coinhts_core import logs
 from coinhts_core.ledger.connection import Ledger
+from coinhts_core.masking import mask_process
 from coinhts_core.settings import Settings, read_settings
 from coinhts_pipeline.front import address
+from coinhts_pipeline.front.access import Access
 from coinhts_pipeline.front.app import build
+from coinhts_pipeline.front.readings import AT_ONCE
 
-_CONNECTIONS = 4
 _MOST_AT_ONCE = 1_000
 _LAST_WORDS_S = 1
 
 
 def main() -> None:
+    mask_process()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt), ExitStack() as stack:
         settings = read_settings()
+        logs.set_up(settings)
         address.judge(settings.web)
-        ledger = stack.enter_context(_ledger(settings)) if settings.web.password else None
+        ledger = stack.enter_context(_ledger(settings)) if settings.web.password or settings.postgres_url else None
         uvicorn.Server(_configured(settings, ledger, Path(sys.argv[1]))).run()
 
 
@@ -33,16 +38,17 @@ def _ledger(settings: Settings) -> Ledger:
     if settings.postgres_url is None:
         msg = "the ledger's address is set by `coinhts up`, which starts this process"
         raise RuntimeError(msg)
-    return Ledger.open(settings.postgres_url.get_secret_value(), _CONNECTIONS)
+    return Ledger.open(settings.postgres_url.get_secret_value(), AT_ONCE, AT_ONCE)
 
 
 def _configured(settings: Settings, ledger: Ledger | None, ui: Path) -> uvicorn.Config:
     """No header of a client's changes its address, and no answer names the server."""
     return uvicorn.Config(
-        build(settings, ledger, ui),
+        Access(build(settings, ledger, ui), "coinhts.front"),
         host=settings.web.host,
         port=settings.web.port,
         lifespan="off",
+        log_config=None,
         log_level="warning",
         access_log=False,
         proxy_headers=False,

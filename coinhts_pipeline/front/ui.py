@@ -4,7 +4,6 @@ What lives here: Dagster's own application, told for each request whether it may
 reaches the socket, so nobody but the front may. What stays out: who asks (`wall`).
 """
 
-import logging
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,9 @@ from dagster_webserver.version import __version__
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
+from coinhts_core import logs
+from coinhts_core.settings import read_settings
+from coinhts_pipeline.front.access import Access
 from coinhts_pipeline.front.proxy import ROLE_HEADER
 
 _LIVE_EVERY_MS = 2_000
@@ -49,13 +51,14 @@ def build(workspace: Workspace) -> Starlette:
 
 def main() -> None:
     place, workspace = map(Path, sys.argv[1:3])
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.set_up(read_settings())
     setup_interrupt_handlers()
     with suppress(KeyboardInterrupt), DagsterInstance.get() as instance, open_workspace(instance, workspace) as opened:
         config = uvicorn.Config(
-            build(opened),
+            Access(build(opened), "coinhts.ui"),
             uds=str(place),
             lifespan="off",
+            log_config=None,
             log_level="warning",
             access_log=False,
             proxy_headers=False,

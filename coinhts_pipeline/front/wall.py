@@ -4,11 +4,13 @@ What lives here: `Wall`, an ASGI application around another, and the headers eve
 judgements themselves (`origins`, `visitors`).
 """
 
+import logging
 from http import HTTPStatus
 from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
 from coinhts_core.errors import RetryableError
 from coinhts_pipeline.front.origins import Asked, Refusal, refusal_of
@@ -19,6 +21,7 @@ VISITOR = "coinhts.visitor"
 _ALIVE = "/health"
 PUBLIC = {_ALIVE: {"GET", "HEAD"}, "/login": {"GET", "HEAD", "POST"}}
 _LOGGED_OUT = 1008
+_log = logging.getLogger("coinhts.front")
 _HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
@@ -43,6 +46,7 @@ class Wall:
             return
         asked = Asked.of(scope)
         judged = await self._judged(asked, (scope.get("client") or ("unknown",))[0])
+        bind_contextvars(**_in_lines(judged))
         if isinstance(judged, Refusal):
             await _answer(judged, asked, scope["query_string"].decode("latin-1"))(scope, receive, _with_headers(send))
         elif judged and asked.is_socket:
@@ -63,6 +67,7 @@ class Wall:
         try:
             visitor = program or await self._doorkeeper.person(asked)
         except RetryableError as error:
+            _log.warning("nobody's login can be looked up", extra={"facts": {"reason": str(error)}})
             return None if is_public else Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", str(error), retry_after_s=5)
         if visitor is None:
             return None if is_public else Refusal(HTTPStatus.UNAUTHORIZED, "login", "log in first, or send a token")
@@ -71,6 +76,13 @@ class Wall:
     async def _served(self, visitor: Visitor, scope: Scope, receive: Receive, send: Send) -> None:
         if not await self._doorkeeper.while_welcome(visitor, self._app(scope, receive, send)):
             await send({"type": "websocket.close", "code": _LOGGED_OUT, "reason": "logged out"})
+
+
+def _in_lines(judged: Visitor | Refusal | None) -> dict[str, str]:
+    """What every line about a request says of who asked."""
+    if judged is None:
+        return {}
+    return {"refused": judged.code} if isinstance(judged, Refusal) else {"role": judged.role}
 
 
 def _answer(refusal: Refusal, asked: Asked, query: str) -> Response:

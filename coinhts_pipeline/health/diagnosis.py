@@ -10,7 +10,8 @@ from enum import StrEnum
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from coinhts_core.errors import CoinhtsError, clipped
+from coinhts_core.errors import CoinhtsError
+from coinhts_core.wording import clipped
 
 _PATIENCE_S = 4.0
 

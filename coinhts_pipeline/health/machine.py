@@ -106,12 +106,12 @@ def _temporary_folder() -> str | Trouble:
 
 
 def _compiled_code() -> str | Trouble:
-    """Numba compiles our code; it does not even load where there is no place to keep what came of it."""
+    """Numba compiles our loops; where what came of it cannot be kept, every process does it anew."""
     named = os.environ.get("NUMBA_CACHE_DIR")
     package = Path(__file__).parents[1] / "coinhts_core" / "__pycache__"
     place = next((place for place in (Path(named) if named else package, package, _of_user()) if _takes(place)), None)
     if place is None:
-        return Trouble(f"there is no place for it: {package} cannot be written", _CACHE, State.FAILED)
+        return Trouble(f"there is no place for it: {package} cannot be written, so every process compiles anew", _CACHE)
     if named and place != Path(named):
         return Trouble(f"nothing can be written to {named}, so it is kept in {place}", _CACHE)
     return f"kept in {place}"

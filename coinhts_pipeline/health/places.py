@@ -8,11 +8,12 @@ from contextlib import closing
 from secrets import token_hex
 from urllib.parse import urlsplit
 
-from coinhts_core.errors import DamagedObjectError, nearest
+from coinhts_core.errors import DamagedObjectError
 from coinhts_core.exchanges import open_exchange
 from coinhts_core.lake.lake import Lake
 from coinhts_core.lake.places import open_store
 from coinhts_core.settings import ALL_KRW, Settings
+from coinhts_core.wording import nearest
 from coinhts_pipeline.health.diagnosis import Finding, State, Trouble, diagnosed
 
 _CHECK_LAKE = "check COINHTS_LAKE, COINHTS_S3__ENDPOINT, the network and the AWS keys"

@@ -11,7 +11,7 @@ day as soon as it is stored, and an output marked by `in_blocks` tells Dagster n
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 import dagster as dg
@@ -25,6 +25,9 @@ from dagster._core.definitions.partitions.utils.multi import get_tags_from_multi
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 
+from coinhts_core.alerts.alert import moment
+from coinhts_core.candles.frame import MINUTES
+from coinhts_core.clock import now
 from coinhts_core.lake.commits import DayEntry
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.markets import Market
@@ -41,6 +44,7 @@ class Block:
     symbol: Market
     days: Mapping[date, DayRows | DayEntry]
     inputs: Mapping[date, Versions] = field(default_factory=dict)
+    shown: Mapping[str, Any] = field(default_factory=dict)  # beside the newest day that is stored
 
     def entry(self, day: date) -> DayEntry:
         rows = self.days[day]
@@ -57,7 +61,11 @@ class Whole:
 
     rows: DayRows
     replaces: int
+    version: str
     preview: str | None = None
+
+    def output(self, shown: Mapping[str, Any]) -> dg.Output[Self]:
+        return dg.Output(self, metadata=dict(shown), data_version=dg.DataVersion(self.version))
 
 
 def in_blocks(blocks: Iterator[T]) -> dg.Output[Iterator[T]]:
@@ -72,20 +80,31 @@ def record(
     metadata: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[DagsterEvent]:
     """One materialisation a partition, with its own data version and what it was made from, written as one batch."""
-    step = context.step_context
+    step, whence = context.step_context, origin(context)
     batch, last = uuid4().hex, len(versions) - 1
     for place, (key, version) in enumerate(versions.items()):
+        made_of = inputs.get(key, {})
         tags = {
             DATA_VERSION_TAG: version,
             DATA_VERSION_IS_USER_PROVIDED_TAG: "true",
-            CODE_VERSION_TAG: step.job_def.asset_layer.get(context.asset_key).code_version or "",
+            CODE_VERSION_TAG: whence["code_version"],
             **(get_tags_from_multi_partition_key(key) if isinstance(key, dg.MultiPartitionKey) else {}),
-            **{get_input_data_version_tag(_key(asset)): made_of for asset, made_of in inputs.get(key, {}).items()},
+            **{get_input_data_version_tag(_key(asset)): of for asset, of in made_of.items()},
         }
-        event = dg.AssetMaterialization(
-            context.asset_key, partition=key, tags=tags, metadata=dict(metadata.get(key, {}))
-        )
+        candles = {"candles": made_of[MINUTES]} if MINUTES in made_of else {}
+        facts = {**metadata.get(key, {}), **candles, "data_version": version, **whence}
+        event = dg.AssetMaterialization(context.asset_key, partition=key, tags=tags, metadata=facts)
         yield DagsterEvent.asset_materialization(step, event, DagsterEventBatchMetadata(batch, place == last))
+
+
+def origin(context: dg.OutputContext) -> dict[str, Any]:
+    """Which code and which run made what is stored, and when."""
+    node = context.step_context.job_def.asset_layer.get(context.asset_key)
+    return {
+        "code_version": node.code_version or "",
+        "run": dg.MetadataValue.dagster_run(context.run_id),
+        "stored_at": moment(now()),
+    }
 
 
 def by_partition(block: Block) -> dict[str, date]:

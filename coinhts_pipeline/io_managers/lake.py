@@ -13,15 +13,16 @@ import pandas as pd
 import polars as pl
 from dagster._core.events import DagsterEvent
 
+from coinhts_core.alerts.alert import moment
 from coinhts_core.errors import NotStoredError
-from coinhts_core.frames import Schema
 from coinhts_core.hashes import digest
 from coinhts_core.lake.commits import DayEntry
 from coinhts_core.lake.lake import Lake
 from coinhts_core.lake.reader import Stored
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.markets import Market
-from coinhts_pipeline.io_managers.blocks import Block, Whole, by_partition, record
+from coinhts_pipeline.columns import column_schema
+from coinhts_pipeline.io_managers.blocks import Block, Whole, by_partition, origin, record
 from coinhts_pipeline.partitions import days_by_symbol
 from coinhts_pipeline.verdicts import told_to_dagster
 
@@ -80,14 +81,15 @@ class LakeIOManager(dg.IOManager):
         if not is_daily:
             heads = self._lake.heads(_path(context.asset_key), block.symbol)
             version = digest(*(entry.content_hash for entry in heads.values()))
-            yield from record(context, {block.symbol: version}, {}, {block.symbol: {**size, **_shown(block.to_store)}})
+            shown = {**size, **_shown(block.to_store), **block.shown}
+            yield from record(context, {block.symbol: version}, {}, {block.symbol: shown})
             return
         keys = by_partition(block)
         metadata = {key: _facts(entries[day]) for key, day in keys.items()}
         if block.to_store:
             newest = max(block.to_store)
             key = next(key for key, day in keys.items() if day == newest)
-            metadata[key] |= {**size, **_shown({newest: block.to_store[newest]})}
+            metadata[key] |= {**size, **_shown({newest: block.to_store[newest]}), **block.shown}
         versions = {key: entries[day].data_version for key, day in keys.items()}
         yield from record(context, versions, {key: block.inputs.get(day, {}) for key, day in keys.items()}, metadata)
 
@@ -96,7 +98,8 @@ class LakeIOManager(dg.IOManager):
         shown = _shown({date.min: whole.rows}) | (
             {"preview": dg.MetadataValue.md(whole.preview)} if whole.preview else {}
         )
-        context.add_output_metadata({"bytes_written": published.size, **shown})
+        facts = {"data_version": whole.version, **origin(context)}
+        context.add_output_metadata({"bytes_written": published.size, **shown, **facts})
 
 
 def _path(key: dg.AssetKey) -> str:
@@ -115,26 +118,12 @@ def _shown(days: Mapping[date, DayRows]) -> dict[str, Any]:
     schema = next(iter(days.values())).schema
     shown: dict[str, Any] = {
         "dagster/row_count": frame.height,
-        "dagster/column_schema": column_schema(schema),
+        "dagster/column_schema": column_schema(schema.columns),
         "preview": dg.MetadataValue.md(markdown(frame.head(_PREVIEW_ROWS))),
     }
     if frame.height and "opened_at" in frame.columns:
-        shown["first"], shown["last"] = (str(frame["opened_at"][place]) for place in (0, -1))
+        shown["first"], shown["last"] = (moment(frame["opened_at"][place]) for place in (0, -1))
     return shown
-
-
-def column_schema(schema: Schema) -> dg.TableSchema:
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                column.name,
-                column.kind,
-                description=column.meaning,
-                constraints=dg.TableColumnConstraints(nullable=column.nullable),
-            )
-            for column in schema.columns
-        ]
-    )
 
 
 def markdown(frame: pl.DataFrame) -> str:

@@ -24,12 +24,13 @@ from coinhts_pipeline.verdicts import told_to_dagster
 
 @dataclass(frozen=True)
 class BookBlock:
-    """One symbol's days of a book, with the data version each is recorded under."""
+    """One symbol's days of a book, with the data version each is recorded under, and what people see of it."""
 
     symbol: Market
     days: Mapping[date, BookDay]
     versions: Mapping[date, str]
     inputs: Mapping[date, Versions] = field(default_factory=dict)
+    facts: Mapping[date, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dg.io_manager(required_resource_keys={"house"})
@@ -54,7 +55,7 @@ class LedgerIOManager(dg.IOManager):
                     context,
                     {key: block.versions[day] for key, day in keys.items()},
                     {key: block.inputs.get(day, {}) for key, day in keys.items()},
-                    {key: _facts(block.days[day]) for key, day in keys.items()},
+                    {key: {**_facts(block.days[day]), **block.facts.get(day, {})} for key, day in keys.items()},
                 )
 
     def load_input(self, context: dg.InputContext) -> Any:

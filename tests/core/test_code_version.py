@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coinhts_core.code_version import _closure, code_version, core_file
+from coinhts_core.code_version import _closure, code_version, core_file, forget
 
 STRATEGY = '''"""A module."""
 from ._shared import mean
@@ -144,3 +144,14 @@ def test_what_only_type_checkers_read_does_not_count(tmp_path):
     assert tmp_path / "_other.py" in _closure((plain,))
     assert _closure((guarded,)) == {guarded}
     assert core_file("backtests", "runs.py") not in _closure((core_file("backtests", "chain.py"),))
+
+
+def test_files_are_read_again_once_they_are_forgotten(tmp_path):
+    """A process that lives for weeks is told when they have changed."""
+    file = tmp_path / "mine.py"
+    file.write_text("x = 1")
+    before = code_version(file)
+    file.write_text("x = 2")
+    assert code_version(file) == before
+    forget()
+    assert code_version(file) != before

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -58,6 +61,30 @@ def test_a_users_file_uses_its_neighbours(tmp_path):
         file = write(folder, "mine", f"from ._shared import NAME\n{GOOD}    label: str = NAME\n")
         names.append(load_from_file(file, Strategy)().label)
     assert names == ["One", "Two"]
+
+
+def test_compiled_functions_of_a_users_file_outlive_their_process(tmp_path):
+    """What numba kept in one process is taken in the next, whatever its hashes of texts."""
+    numba = "from numba import njit\n@njit(cache=True)\ndef doubled(of):\n    return 2 * of\n"
+    file = write(tmp_path, "mine", GOOD.replace("return 1", "return doubled(1)") + numba)
+    said = [_in_a_process(file, seed) for seed in ("1", "2")]
+    assert said == ["2 compiled 1", "2 compiled 0"]
+
+
+def _in_a_process(file, seed):
+    script = f"""
+from pathlib import Path
+import sys
+from coinhts_core.discovery import load_from_file
+from coinhts_core.strategies import Strategy
+found = load_from_file(Path({str(file)!r}), Strategy)
+told = found().warmup
+doubled = sys.modules[found.__module__].doubled
+print(told, "compiled", sum(doubled.stats.cache_misses.values()))
+"""
+    environ = {**os.environ, "PYTHONHASHSEED": seed}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
 
 
 @pytest.mark.parametrize(

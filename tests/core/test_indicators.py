@@ -13,6 +13,7 @@ from coinhts_core.indicators import (
     compare_averages,
     ema,
     exceeds_all_before,
+    exceeds_average,
     macd,
     memory,
     rolling_sum,
@@ -193,6 +194,22 @@ def test_bands_of_a_standstill_have_no_width(price):
     """Not even that of a rounding."""
     for band in bollinger(np.full(100, price), 20, 2.0):
         assert band.tolist() == [price] * 100
+
+
+@given(series(ticks, ticks, raw), st.integers(1, 9), st.sampled_from([0.5, 1.0, 1.5, 1 / 3]))
+def test_what_exceeds_an_average_is_above_it(values, window, factor):
+    """As the average itself says, to the last bit, once its window has filled."""
+    values = np.array(values)
+    expected = values > factor * sma(values, window)
+    expected[: window - 1] = False
+    assert exceeds_average(values, window, factor).tolist() == expected.tolist()
+
+
+def test_a_long_series_exceeds_as_a_short_one_does():
+    """Much noise behind a huge value, and a standstill that ties with its average for ever."""
+    huge = np.append(1e15, np.random.default_rng(3).uniform(0.9, 1.1, 9_000))
+    assert exceeds_average(huge, 3, 1.0).tolist() == [False, False, *(huge > sma(huge, 3)).tolist()[2:]]
+    assert not exceeds_average(np.full(9_000, 0.1), 4, 1.0).any()
 
 
 @given(series(st.tuples(st.integers(1, 5), st.booleans())), st.integers(1, 6))

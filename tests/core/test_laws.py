@@ -144,6 +144,32 @@ def test_bits_tell_whether_windows_are_windows(mine):
     assert broken(mine(RECURSIVE, warmup=100, more=f"{said}is_windowed = True")) == ["one pass, day by day"]
 
 
+LINES = """
+is_windowed = True
+crossing = property(lambda self: ("close", "before"))
+
+@classmethod
+def draw(cls, bars, lines, rows):
+    drawn = {"close": bars.close, "before": np.append(np.inf, bars.close[:-1])}
+    rows[:] = [%s for name in lines]
+    return 0.0
+"""
+RISING = """
+signs = np.append(0, np.sign(np.diff(bars.close)))[: len(bars)]
+before = np.append(0, signs[:-1])[: len(bars)]
+decided = (signs > 0) * (before <= 0) - 1 * (signs < 0) * (before >= 0)
+decided[:2] = 0
+return decided
+"""
+
+
+def test_lines_that_decide_otherwise_are_caught(mine):
+    """A sweep would show what no run does; lines that keep their word are let through."""
+    honest, cheat = (mine(RISING, warmup=2, more=LINES % of) for of in ("drawn[name]", "drawn[name].round(-1)"))
+    assert broken(honest) == []
+    assert broken(cheat) == ["its lines say it, too"]
+
+
 @pytest.mark.parametrize(
     "lines",
     [

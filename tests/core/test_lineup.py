@@ -44,7 +44,7 @@ def test_code_tells_strategies_apart(tmp_path):
     """Another decision is another version; the same code under the same name is the same one elsewhere."""
     one, two, three = (
         read_lineup(mine(tmp_path / name, change))["mine"]
-        for name, change in (("one", ("", "")), ("two", ("", "")), ("three", ("before <= 0", "before < 0")))
+        for name, change in (("one", ("", "")), ("two", ("", "")), ("three", ("[: self.slow] = NOTHING", "[: self.slow + 1] = NOTHING")))
     )
     assert (one.signals_code, one.backtests_code) == (two.signals_code, two.backtests_code)
     assert one.signals_code != three.signals_code

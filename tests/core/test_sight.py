@@ -8,13 +8,16 @@ from pydantic import Field
 from coinhts_core.backtests import Account
 from coinhts_core.candles.frame import CANDLES, DAYS, MINUTES
 from coinhts_core.days import DayRange
+from coinhts_core.lake.decoded import Decoded
+from coinhts_core.lake.directory import DirectoryStore
+from coinhts_core.lake.lake import Lake
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.markets import Timeframe
 from coinhts_core.sight import Sight
 from coinhts_core.signals import decide_all, made_from
 from coinhts_core.strategies import Strategy, load, source_file, strategy_names
-from tests.core.conftest import minutes_of
+from tests.core.conftest import LATER, minutes_of
 
 CODE = "code"
 
@@ -142,3 +145,26 @@ def test_strategies_of_several_timeframes_decide_as_a_run_does(candles, name):
     decided = pl.concat(rows.frame for rows in candles.rehearsal().signals(candles.days).values())
     sight = Sight(candles.lake, candles.entry.strategy, candles.registered, candles.days[-1])
     assert decided["side"].to_list() == decide_all(candles.entry.strategy, sight.bars).tolist()
+
+
+def seen(lake, desk, timeframe, last):
+    """Give all that a strategy sees up to a day, by value."""
+    strategy = Looks(timeframe=timeframe, back=30, beside={Timeframe.D1: 5})
+    sight = Sight(lake, strategy, desk.registered, last)
+    columns = [
+        column.tobytes()
+        for bars in (sight.bars, sight.minutes, *sight.bars.longer.values())
+        for column in (bars.opened_at, bars.closed_at, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    ]
+    return columns, dict(sight.versions), dict(sight.inputs), [sight.made_from(day, CODE) for day in sight.days]
+
+
+def test_kept_columns_are_seen_as_if_they_were_read(candles, tmp_path):
+    """To the bit: at first sight, mapped, up to any day, and after a day was told differently."""
+    keeping = Lake(DirectoryStore(tmp_path / "lake"), Decoded(tmp_path / "cache", least=0))
+    for _ in range(2):
+        for timeframe in (Timeframe.M1, Timeframe.H1):
+            for last in (candles.days[-1], candles.days[3], candles.days[-1]):
+                assert seen(keeping, candles, timeframe, last) == seen(candles.lake, candles, timeframe, last)
+        candles.collect(candles.days[4:5], cut=700, asked_at=LATER + timedelta(days=1))
+    assert len(list((tmp_path / "cache").iterdir())) > 2

@@ -1,10 +1,10 @@
 """The peer's side: reads a question and candles from a folder, lets vectorbt answer, and writes what it did.
 
-What lives here: the two rules in vectorbt's own words. What stays out: anything of ours; this file runs in an
-environment where only vectorbt and what it needs is installed.
+What lives here: the two rules, and how much luck explains, in vectorbt's own words. What stays out: anything of ours;
+this file runs in an environment where only vectorbt and what it needs is installed.
 
     python in_vectorbt.py FOLDER
-        question.json   rule (crossings or breakout), its knobs, cash and fee_rate
+        question.json   rule (crossings, breakout or luck), its knobs, cash and fee_rate
         candles.npz     open, high, low, close, volume
         answer.npz      trades as (point, entry's bar, exit's bar, is closed), and figures of each point
 """
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import vectorbt
 from numba import njit
+from vectorbt.returns.metrics import approx_exp_max_sharpe, deflated_sharpe_ratio
 
 _AT_A_TIME = 25  # points, for a point holds dozens of arrays as long as the candles
 
@@ -72,6 +73,13 @@ def breakout(candles, question):
     return _told(portfolio, 0, question)
 
 
+def luck(candles, question):
+    """What the best of so many tries shows by luck, and how sure it is that each case is above it."""
+    del candles
+    best = [approx_exp_max_sharpe(0.0, of["var_sharpe"], of["nb_trials"]) for of in question["cases"]]
+    return {"best": np.array(best), "sure": np.array([deflated_sharpe_ratio(**of) for of in question["cases"]])}
+
+
 def _account(question):
     return {"size": np.inf, "init_cash": question["cash"], "fees": question["fee_rate"], "freq": "1min"}
 
@@ -101,5 +109,5 @@ if __name__ == "__main__":
     with np.load(folder / "candles.npz") as columns:
         opened_at = pd.date_range("2020-01-01", periods=len(columns["open"]), freq="1min")
         handed = {name: pd.Series(columns[name], opened_at) for name in columns.files}
-    answer = {"crossings": crossings, "breakout": breakout}[asked["rule"]](handed, asked)
+    answer = {"crossings": crossings, "breakout": breakout, "luck": luck}[asked["rule"]](handed, asked)
     np.savez(folder / "answer.npz", **answer)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from coinhts_core.results.shelf import Shelf
 from coinhts_pipeline.installation import PROJECT
 from tests.core.backtests.candles import candles, walk
 
@@ -38,8 +39,8 @@ def answered(answer, *arguments):
     return json.loads(out)
 
 
-def test_a_file_is_rehearsed_shown_and_reported(file, answer, tmp_path):
-    """The same result in words and as a document, found again by its id, and its page copied."""
+def test_a_file_is_rehearsed(file, answer, tmp_path):
+    """What was asked for is in effect, and no ledger is begun."""
     asked = ["run", "--candles", file, "--strategy", "sma_cross", "--set", "fast=3", "--set", "slow=8"]
     told = answered(answer, *asked, "--stop-loss", "0.05", "--cash", "5000000")
     assert told["params"] == {"timeframe": "1h", "fast": 3, "slow": 8}
@@ -48,13 +49,6 @@ def test_a_file_is_rehearsed_shown_and_reported(file, answer, tmp_path):
     assert (of["symbol"], of["candles"]) == ("KRW-BTC", 300)
     assert len(of["trades"]) == of["metrics"]["trades"] > 0
     assert "equity" not in of
-    assert answered(answer, "show", told["id"][:8]) == told
-    code, out, _ = answer("backtest", "show", told["id"][:8])
-    assert code == 0
-    assert "Total return" in out
-    page = tmp_path / "page.html"
-    assert answer("backtest", "report", told["id"][:8], "--to", str(page))[0] == 0
-    assert "<!DOCTYPE html>" in page.read_text()
     assert not (tmp_path / "home" / "postgres").exists()
 
 
@@ -91,6 +85,8 @@ def test_stored_candles_are_rehearsed(house, answer):
         answer, "run", "--symbols", "btc/krw", "--timerange", "20260103-20260106", "--strategy", "volume_zone_breakout"
     )
     assert (told["timeframe"], told["symbols"][0]["candles"]) == ("1h", 96)
+    (kept,) = Shelf(house.rooms.ledger, house.rooms.lake).listed()
+    assert (kept.id, str(kept.first_day), str(kept.last_day)) == (told["id"], "2026-01-03", "2026-01-06")
     code, _, err = answer(
         "backtest", "run", "--symbols", "KRW-ETH", "--timerange", "20260103-20260104", "--strategy", "sma_cross"
     )
@@ -186,3 +182,17 @@ def test_ten_million_minutes_are_rehearsed_in_four_gibibytes(nineteen_years, tmp
     assert told["symbols"][0]["candles"] == bars
     assert told["symbols"][0]["metrics"]["trades"] == len(told["symbols"][0]["trades"]) > 1_000
     assert None not in told["symbols"][0]["metrics"].values()
+
+
+def test_a_files_backtest_imports_nothing_of_the_house(file):
+    """Neither orchestration nor databases: who types the command waits for every import."""
+    script = """
+import sys
+from coinhts_pipeline.cli import cli
+cli.main(sys.argv[1:], standalone_mode=False)
+print({"dagster", "psycopg", "sqlalchemy", "boto3", "obstore", "pandas"} & set(sys.modules), file=sys.stderr)
+"""
+    asked = ["backtest", "run", "--candles", file, "--symbol", "KRW-BTC", "--strategy", "sma_cross"]
+    command = [sys.executable, "-c", script, *asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT, timeout=60)
+    assert done.stderr.splitlines()[-1] == "set()"

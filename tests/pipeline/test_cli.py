@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -245,6 +246,33 @@ def test_a_bug_is_one_sentence_too_and_a_trace_for_who_asks(house, answer, monke
     assert house
 
 
+@pytest.mark.parametrize("can_be_read", [True, False])
+def test_a_bug_tells_no_secret(house, answer, monkeypatch, can_be_read):
+    """Neither of settings that can be read, nor of those that cannot."""
+
+    def broken(*_):
+        msg = "no answer at postgresql://me:hush-0815@host, nor with the token hush-4711"
+        raise OSError(msg)
+
+    monkeypatch.setenv("COINHTS_WEB__TOKEN", "hush-4711")
+    monkeypatch.setattr("coinhts_core.lineup.read_lineup", broken)
+    if not can_be_read:
+        monkeypatch.setattr("coinhts_core.settings.read_settings", broken)
+    code, _, err = answer("strategy", "show", "sma_cross")
+    assert code == 3
+    assert err.startswith("error: OSError: no answer at postgresql://***@host, nor with the token ***; run it again")
+    assert house
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated(answer, monkeypatch, tmp_path):
+    """Though what was typed is named when it is no option."""
+    monkeypatch.setenv("COINHTS_HOME", str(tmp_path))
+    monkeypatch.setenv("COINHTS_WEB__TOKEN", "hush-4711")
+    code, out, err = answer("backfill", "hush-4711", "spare")
+    assert (code, out) == (1, "")
+    assert "(*** spare)" in err
+
+
 @pytest.fixture(scope="module")
 def recent_house(open_house):
     """Give a house that begins the day before yesterday."""
@@ -308,3 +336,6 @@ def test_help_is_quick_and_names_every_command(coinhts):
     for command in ("demo", "up", "backfill", "doctor", "strategy", "ledger"):
         assert f"\n  {command} " in shown.stdout
     assert not (PROJECT / "nowhere").exists()
+    heavy = "import sys, coinhts_pipeline.cli; print({'structlog', 'pydantic', 'dagster', 'polars'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert found.stdout == "set()\n"

@@ -20,18 +20,28 @@ candles/day
 candles/minute
 leaderboard
 markets
+ops/benchmarks
 performance/*
 positions/*
+requests/results
 signals/*
+job answer_requests
+job cancel_request
 job collect_day_candles
+job publish_benchmarks
 job publish_performance
 job refresh_markets
 job rehearse_days
+job retry_request
+job submit_request
 schedule collect_day_candles_daily 7 0 * * *
 schedule refresh_markets_daily 5 0 * * *
 schedule rehearse_days_daily 10 0 * * *
 schedule revisit_recent_days_daily 0 3 * * *
 sensor on_alert 30 s
+sensor on_answering_canceled 5 s
+sensor on_answering_failed 5 s
+sensor on_backtest_request 1 s
 sensor on_backtests_changed 60 s
 sensor on_drawdown 60 s
 sensor on_failed_check 30 s

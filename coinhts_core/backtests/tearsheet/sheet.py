@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from coinhts_core.backtests.figures import Figures
+from coinhts_core.backtests.overfitting import Counted
 from coinhts_core.backtests.undefined import Floats
 
 NO_CANDLES = pl.DataFrame(
@@ -25,7 +26,8 @@ class Sheet:
     `equity`, `optimistic` and each benchmark hold the starting cash and then a value for the end of each of `days`.
     `optimistic` is the other bound, where bars were in doubt. `trades` has the columns opened_at, closed_at (UTC),
     entry_price, exit_price, quantity, fees_krw, profit_krw, return, reason, and symbol where there are several;
-    `candles` opened_at, open, high, low, close of the one symbol, or no rows. `facts` are hashes and versions.
+    `candles` opened_at, open, high, low, close of the one symbol, or no rows. `facts` are hashes and versions,
+    `counted` is what was tried until then, where somebody counted.
     """
 
     title: str
@@ -44,6 +46,7 @@ class Sheet:
     slippage_krw: float | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    counted: Counted | None = None
 
     def __post_init__(self) -> None:
         curves = {"equity": self.equity, **self.benchmarks}

@@ -15,7 +15,7 @@ from typing import Self
 
 import polars as pl
 
-from coinhts_core.errors import UnknownMarketError, nearest
+from coinhts_core.errors import UnknownMarketError
 from coinhts_core.exchanges import Exchange, MarketListing
 from coinhts_core.exchanges.upbit.calls import VENUE, Calls, Pace
 from coinhts_core.exchanges.upbit.candles import fetch_candles, most_calls, newest_day, oldest_day
@@ -23,6 +23,7 @@ from coinhts_core.exchanges.upbit.listings import Ticker, fetch_markets, fetch_t
 from coinhts_core.exchanges.upbit.meeting_place import meeting_place
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.settings import Settings
+from coinhts_core.wording import nearest
 
 _LISTINGS_STAY_S = 60.0
 _DAY = timedelta(days=1)

@@ -6,6 +6,7 @@ A venue that blocks for a while blocks for longer when it is called nevertheless
 block ends, by the wall clock, so that it outlives a restart of the machine.
 """
 
+import logging
 import os
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from coinhts_core.exchanges.upbit.http import Reply
 
 _UNSTATED = timedelta(minutes=1)
 _LONGEST = timedelta(days=1)
+_log = logging.getLogger("coinhts.exchanges")
 # The venue does not say in which form it states the time; these are the ways a sentence can.
 _SPAN = re.compile(r"\b(\d{1,6})\s*(?:(?P<minutes>m(?:in(?:ute)?s?)?\b|분)|s(?:ec(?:ond)?s?)?\b|초)", re.IGNORECASE)
 
@@ -50,7 +52,10 @@ class Breaker:
     def _written(self) -> datetime | None:
         try:
             return datetime.fromisoformat(self._file.read_text()).astimezone(UTC)
-        except (FileNotFoundError, ValueError, OverflowError):
+        except FileNotFoundError:
+            return None
+        except (ValueError, OverflowError) as error:
+            _log.warning("a block cannot be read", extra={"facts": {"file": str(self._file), "reason": str(error)}})
             return None
 
 

@@ -4,6 +4,7 @@ What lives here: `Calls`, from an endpoint to the rows of its answer. What to ad
 new endpoint by itself. What stays out: what rows mean (`candles`, `listings`).
 """
 
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -13,17 +14,19 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any, Literal, get_args
 
-from coinhts_core.errors import CallsUncountedError, ExchangeUnavailableError, clipped
+from coinhts_core.errors import CallsUncountedError, ExchangeUnavailableError
 from coinhts_core.exchanges.upbit.breaker import Breaker, block_stated_in
 from coinhts_core.exchanges.upbit.http import Bounds, Http, Reply
 from coinhts_core.exchanges.upbit.limiter import Limiter
 from coinhts_core.exchanges.upbit.meeting_place import enter
 from coinhts_core.exchanges.upbit.strict_json import decoded
+from coinhts_core.wording import clipped
 
 VENUE = "upbit"
 Group = Literal["market", "candle", "ticker", "orderbook"]
 _REMAINING = re.compile(r"\bsec=(\d{1,6})\b")
 _CHANCE = SystemRandom()
+_log = logging.getLogger("coinhts.exchanges")
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,11 @@ class Calls:
             self._breaker.refuse_while_open()
             try:
                 return _rows_of(self._reply(group, path, query))
-            except ExchangeUnavailableError:
+            except ExchangeUnavailableError as error:
                 self._breaker.refuse_while_open()
                 if (delay_s := next(delays_s, None)) is None:
                     raise
+                _say("asked again", path, reason=str(error), in_seconds=delay_s)
                 time.sleep(delay_s * _CHANCE.uniform(0.5, 1.0))
 
     def _reply(self, group: Group, path: str, query: Mapping[str, object]) -> Reply:
@@ -80,11 +84,17 @@ class Calls:
                 reply = self._http.get(path, query)
                 if reply.status == 418:  # noqa: PLR2004 - the venue's status for a block, which nobody else uses
                     self._breaker.open_for(block_stated_in(reply))
+                    _say("blocked", path, until=str(self.blocked_until()))
             if reply.status != 429:  # noqa: PLR2004 - too many requests, the same everywhere
                 limiter.heed(_remaining(reply), began)
                 return reply
+            _say("called too often", path)
             limiter.rest()
         raise unavailable(reason="it had too many calls from us, however long we waited")
+
+
+def _say(event: str, path: str, **facts: object) -> None:
+    _log.warning(event, extra={"facts": {"venue": VENUE, "path": path, **facts}})
 
 
 def unavailable(reason: str) -> ExchangeUnavailableError:

@@ -25,10 +25,11 @@ from typing import Any
 import polars as pl
 
 from coinhts_core.candles.frame import CANDLES
-from coinhts_core.errors import CoinhtsError, UnknownMarketError, clipped, nearest
+from coinhts_core.errors import CoinhtsError, UnknownMarketError
 from coinhts_core.exchanges.upbit.calls import VENUE, Calls, unavailable
 from coinhts_core.exchanges.upbit.listings import fetch_markets
 from coinhts_core.markets import Market, Timeframe
+from coinhts_core.wording import clipped, nearest
 
 Row = tuple[datetime, tuple[float | None, ...]]
 

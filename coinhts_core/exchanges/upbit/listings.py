@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from coinhts_core.errors import BadMarketError, RefusedError, clipped
+from coinhts_core.errors import BadMarketError, RefusedError
 from coinhts_core.exchanges import MarketListing
 from coinhts_core.exchanges.upbit.calls import VENUE, Calls, Group, unavailable
 from coinhts_core.markets import Market
+from coinhts_core.wording import clipped
 
 T = TypeVar("T")
 

@@ -98,3 +98,9 @@ SELECT alert, sink, state, attempts, reason
 FROM deliveries
 WHERE alert = any(%(numbers)s)
 ORDER BY alert, sink;
+
+-- name: count_deliveries
+-- How many deliveries stand how.
+SELECT state, count(*) AS deliveries
+FROM deliveries
+GROUP BY state;

@@ -19,3 +19,24 @@ ON CONFLICT (symbol, timeframe, day) DO UPDATE
         reason = excluded.reason
     WHERE coverage.asked_at <= excluded.asked_at
     AND (excluded.answer <> 'unavailable' OR coverage.answer = 'unavailable');
+
+-- name: find_newest_days
+-- The newest day whose minutes were answered, of each active symbol that has one.
+WITH newest AS (
+    SELECT
+        symbols.symbol,
+        (
+            SELECT max(coverage.day) FROM coverage
+            WHERE
+                coverage.symbol = symbols.symbol
+                AND coverage.timeframe = '1m'
+                AND coverage.answer <> 'unavailable'
+        ) AS day
+    FROM symbols
+    WHERE symbols.is_active
+)
+
+SELECT symbol, day
+FROM newest
+WHERE day IS NOT NULL
+ORDER BY symbol;

@@ -37,3 +37,11 @@ FROM settings_history
 WHERE name = coalesce(%(name)s, name)
 ORDER BY number DESC
 LIMIT %(most)s;
+
+-- name: ring
+-- Heard by every process that listens, once the change is committed.
+NOTIFY coinhts_settings;
+
+-- name: hear
+-- From now on.
+LISTEN coinhts_settings;

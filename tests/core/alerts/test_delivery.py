@@ -67,8 +67,8 @@ def test_a_place_that_is_closed_for_an_hour_loses_nothing(to_slack, slack):
     assert to_slack.states("slack") == dict.fromkeys(wanted, "sent")
 
 
-def test_a_place_that_stays_closed_is_given_up_saying_why(to_slack, slack):
-    """The alert is not lost: it is listed, and the file has it."""
+def test_a_place_that_stays_closed_is_given_up_saying_why(to_slack, slack, caplog):
+    """The alert is not lost: it is listed, and the file has it; the log says each time what is next."""
     slack.status = 404
     raised(to_slack, "lost")
     at = NOON
@@ -79,6 +79,7 @@ def test_a_place_that_stays_closed_is_given_up_saying_why(to_slack, slack):
     (delivery,) = [of.deliveries["slack"] for of in to_slack.outbox.latest()]
     assert (delivery.state, delivery.attempts) == ("dead", 14)
     assert "it answered 404" in delivery.reason
+    assert [of.msg for of in caplog.records if of.name == "coinhts.alerts"] == ["sent again later"] * 13 + ["given up"]
     assert len(to_slack.file) == 1
 
 
@@ -186,17 +187,19 @@ def test_thirty_planted_secrets_leave_in_no_form(office, slack, mail, mailed, ca
         for minutes in range(40, 400, 40):
             deliver(outbox, NOON + minutes * MINUTE)
     assert len(slack.taken) == len(mail.taken) == len(opened.file) == 30
-    sent = [str(slack.taken), *(taken.as_string() for taken in mail.taken), str(opened.file), caplog.text]
+    lines = [f"{of.getMessage()} {getattr(of, 'facts', '')}" for of in caplog.records]
+    sent = [str(slack.taken), *(taken.as_string() for taken in mail.taken), str(opened.file), caplog.text, *lines]
     kept = [str(of) for of in outbox.latest(100)]
-    assert "it answered 404" in caplog.text
+    assert "it answered 404" in str(lines)
     for secret in [*planted, "CANARY", "mail-password"]:
         assert not any(secret in text for text in (*sent, *kept))
 
 
-def test_without_a_ledger_an_alert_is_sent_once(to_slack, slack):
-    """To whoever takes it, masked."""
+def test_without_a_ledger_an_alert_is_sent_once(to_slack, slack, caplog):
+    """To whoever takes it, masked; the log says what became of it."""
     said = Alert("key", "critical", "no hush-hush\r\nhere")
     assert send_past_the_ledger(to_slack.outbox.sinks, Mask(["hush-hush"]), said, NOON) == Round(sent=2)
     slack.status = 500
     assert send_past_the_ledger(to_slack.outbox.sinks, Mask([]), said, NOON) == Round(sent=1, failed=1)
     assert titles(slack) == ["no *** here"]
+    assert [of.msg for of in caplog.records] == ["the ledger is passed by", "the ledger is passed by", "nobody took it"]

@@ -46,18 +46,19 @@ def test_silence_is_told_once_an_hour_and_when_it_ends(watched):
     assert "daemon.log" in office.file[0]["body"]
 
 
-def test_a_sign_of_another_day_is_not_believed_before_one_looks(watched):
-    """A house that was down for a week is not silent the moment it is up."""
+def test_a_sign_of_another_day_is_not_believed_before_one_looks(watched, caplog):
+    """A house that was down for a week is not silent the moment it is up; one nobody can read is said to be there."""
     office, dead_man = watched
     beat(office.settings, NOON - timedelta(days=7))
     assert not dead_man.look(NOON + MINUTE)
     (office.settings.home / "heartbeat").write_text("half a")
     assert not dead_man.look(NOON + MINUTE)
+    assert [of.msg for of in caplog.records] == ["a sign of life cannot be read"]
     assert dead_man.look(NOON + 6 * MINUTE)
 
 
-def test_without_a_ledger_it_is_told_all_the_same(watched, ledger, monkeypatch):
-    """Perhaps that is why the daemon is silent."""
+def test_without_a_ledger_it_is_told_all_the_same(watched, ledger, monkeypatch, caplog):
+    """Perhaps that is why the daemon is silent; what is wrong with it is in the log."""
     office, dead_man = watched
 
     def unreachable():
@@ -66,6 +67,8 @@ def test_without_a_ledger_it_is_told_all_the_same(watched, ledger, monkeypatch):
     monkeypatch.setattr(ledger, "transaction", unreachable)
     assert dead_man.look(NOON + 6 * MINUTE)
     assert told(office) == ["the daemon is silent since 2026-02-01 12:00:00 UTC (02-01 21:00 KST)"]
+    (passed_by,) = [of for of in caplog.records if of.msg == "the outbox is passed by"]
+    assert passed_by.exc_info[0] is LedgerUnreachableError
 
 
 def test_looking_never_raises(watched, ledger):

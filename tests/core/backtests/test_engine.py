@@ -1,5 +1,6 @@
 """The engine against a second one in plain decimals, written from the same table of fills, and row by row."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal, localcontext
 
@@ -10,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinhts_core.backtests.account import Account
-from coinhts_core.backtests.engine import REASONS, Day, Marks, minutes_within, on_tick, run_course
+from coinhts_core.backtests.engine import (
+    REASONS,
+    Course,
+    Day,
+    Marks,
+    minutes_within,
+    on_tick,
+    prices_of,
+    run_course,
+)
+from coinhts_core.backtests.worth import Told, worst
 from coinhts_core.candles.bars import Bars
 from coinhts_core.rules import rules_on
 from tests.core.backtests.plain_engine import NEVER, Bar, PlainEngine
@@ -44,9 +55,22 @@ def course(account, prices, decisions, *, quarters=(), hold_bars=None, is_optimi
     minutes = minutes_within(bars, bars_of(quarters, length=15)) if quarters else None
     parts = account.fractions(bars) if fractions is None else np.array(fractions, dtype=float)
     day = Day(bars, sides(*decisions), parts, minutes)
-    return run_course(
-        Marks(account.cash), day, account.costs(RULES), account.limits(hold_bars), is_optimistic=is_optimistic
-    )
+    marks = Marks(account.cash)
+    found = run_course(marks, day, account.costs(RULES), account.limits(hold_bars), is_optimistic=is_optimistic)
+    whole = Told.by(marks, found.fills, bars.close).whole()
+    return Led(found, whole, worst(marks, found.fills, prices_of(bars)))
+
+
+@dataclass
+class Led:
+    """A course, and what follows from its fills."""
+
+    course: Course
+    equity: np.ndarray
+    worst: float
+
+    def __getattr__(self, name):
+        return getattr(self.course, name)
 
 
 def told(of):
@@ -149,6 +173,18 @@ TABLE = {
         [1, 1, 0],
         [(1, "entry", 100), (1, "stop", 95), (2, "entry", 98)],
     ),
+    "a stop that is too small to be sold still trails": (
+        {"trailing_stop": 0.1, "sizing": "fixed", "fixed_krw": 5_100.0},
+        [ENTRY, (100, 100, 100, 100), (91, 130, 90, 99), (99, 120, 99, 119)],
+        [1, 0, 0, 0],
+        [(1, "entry", 100), (3, "trailing stop", 99)],
+    ),
+    "in again at the signal after the time was up": (
+        {"max_hold_bars": 1},
+        [ENTRY] * 6,
+        [1, 1, 1, 1, 1, 1],
+        [(1, "entry", 100), (2, "time", 100), (3, "entry", 100), (4, "time", 100), (5, "entry", 100)],
+    ),
     "a signal while holding is ignored": (
         {"max_hold_bars": 2},
         [ENTRY, ENTRY, ENTRY, ENTRY, ENTRY],
@@ -195,6 +231,20 @@ def test_minutes_tell_what_a_bar_does_not():
         for is_optimistic, expected in ((False, (1, "stop", 95)), (True, (1, "target", 105))):
             found = course(account, prices, decisions, quarters=quarters, is_optimistic=is_optimistic)
             assert (told(found)[-1], found.ambiguous) == (expected, 1)
+
+
+def test_minutes_that_reach_neither_level_leave_the_position():
+    """They are finer than the bar, and so they are believed."""
+    account = Account(cash=1_000_000, fee_rate=0, stop_loss=0.05, take_profit=0.05, rules=None)
+    found = course(account, [ENTRY, (100, 106, 94, 100)], [1, 0], quarters=[ENTRY] * 8)
+    assert (told(found), found.ambiguous, found.marks.held) == ([(1, "entry", 100)], 0, 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"take_profit": 0.5}, {"trailing_stop": 0.5}])
+def test_the_highest_price_since_the_entry_is_handed_on(options):
+    """From the entry's bar on, whether a level needs it yet or not."""
+    prices = [(100, 150, 100, 100), (100, 103, 99, 100), (100, 120, 99, 100), (100, 110, 99, 100)]
+    assert course(Account(cash=1_000_000, **options), prices, [1, 0, 0, 0]).marks.peak == 120.0
 
 
 def test_an_entry_spends_its_part():

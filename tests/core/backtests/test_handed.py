@@ -16,7 +16,7 @@ from tests.core.backtests.candles import candles, walk
         (lambda of: of.with_columns(opened_at=pl.lit("2026")), "is String and no time"),
         (lambda of: of.with_columns(open=pl.lit("a")), "column open is String and no number"),
         (lambda of: of.with_columns(high=pl.lit(None, pl.Float64)), "high has empty values"),
-        (lambda of: of.with_columns(close=pl.lit(float("nan"))), "close has empty values, NaN or infinities"),
+        (lambda of: of.with_columns(close=pl.lit(float("nan"))), "column close is NaN or infinite in row 1"),
         (lambda of: of.reverse(), "opened_at is not after the bar before in row 2"),
         (lambda of: pl.concat([of, of[-1:]]), "is not after the bar before in row 31"),
         (lambda of: of.with_columns(low=pl.lit(0.0)), "low is not above 0 in row 1"),

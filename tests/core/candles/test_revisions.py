@@ -130,9 +130,10 @@ def test_a_day_out_of_a_file_is_no_revision_of_the_exchange(collected):
     assert find_revisions(collected.lake, symbol, told, stored, {}) == []
 
 
-def test_damaged_rows_do_not_hinder_the_answer_that_mends_them(collected, tmp_path):
-    """Then nobody knows how many bars changed."""
+def test_damaged_rows_do_not_hinder_the_answer_that_mends_them(collected, tmp_path, caplog):
+    """Then nobody knows how many bars changed; that there was damage is said."""
     for file in (tmp_path / "lake" / MINUTES).rglob("*.parquet"):
         file.write_bytes(b"damaged")
     (revision,) = tell(collected, Second(), DAYS, AT + HOUR)
     assert revision.bars_changed is None
+    assert [of.facts["reason"] for of in caplog.records if "is damaged" in of.facts["reason"]]

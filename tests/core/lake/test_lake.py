@@ -137,6 +137,23 @@ def test_undated_rows_replace_each_other(lake, bars):
     assert lake.read_whole("leaderboard", ["close"]).rows() == [(2.0,)]
 
 
+def test_undated_rows_that_are_forgotten_are_gone(lake, bars, closes, files):
+    """Every version of them, and nothing else: not what has a day, nor what is named alike."""
+    for rows in (bars(FIRST, 1), bars(FIRST, 2)):
+        lake.publish_whole("results/one/trades", rows, replaces=lake.number_of_whole("results/one/trades"))
+    lake.publish_whole("results/one/trades_too", bars(FIRST, 3), replaces=0)
+    lake.publish("bars", BTC, {FIRST: bars(FIRST, 1)})
+    before = len(files())
+    for asset in ("results/one/trades", "bars", "results"):
+        lake.forget_whole(asset)
+    assert lake.number_of_whole("results/one/trades") == 0
+    assert len(files()) == before - 4
+    assert lake.read_whole("results/one/trades_too").height == 1
+    assert closes(lake) == {FIRST: [1]}
+    lake.publish_whole("results/one/trades", bars(FIRST, 1), replaces=0)
+    assert lake.read_whole("results/one/trades", ["close"]).rows() == [(1.0,)]
+
+
 def test_hostile_names_touch_nothing(lake, bars, files):
     """Names that are no asset or no market are refused before any file is looked at."""
     with pytest.raises(BadAssetError):

@@ -159,12 +159,14 @@ def test_own_marker_met_again_is_a_win(lake, bars, monkeypatch, closes):
     assert closes(lake) == {FIRST: [1]}
 
 
-def test_endless_race_ends_in_a_word(lake, bars, monkeypatch, files):
-    """A writer that is always overtaken gives up with an error that says so, and leaves nothing behind."""
+def test_endless_race_ends_in_a_word(lake, bars, monkeypatch, files, caplog):
+    """A writer that is always overtaken gives up with an error that says so, and leaves nothing behind but lines."""
     monkeypatch.setattr(lake._journal, "create", lambda *_: False)
+    caplog.set_level("INFO")
     with pytest.raises(CommitRaceError, match="bars KRW-BTC 2026-01 is being written by others: 100 attempts"):
         lake.publish("bars", BTC, {FIRST: bars(FIRST, 1)})
     assert files() == []
+    assert [of.msg for of in caplog.records] == ["others published first"] * 100
 
 
 WRITER = """

@@ -1,5 +1,6 @@
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -40,6 +41,17 @@ def test_a_ledger_without_a_free_connection_says_it_is_busy(postgres):
             pass
         with ledger.transaction() as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_what_is_ready_is_not_waited_for(ledger):
+    """As many at once as there are find a connection, and the pool has counted them."""
+    with Ledger.open(ledger.url, 4, 4) as pooled:
+        assert pooled.counts()["pool_available"] == 4
+        with ExitStack() as stack:
+            for _ in range(4):
+                stack.enter_context(pooled.transaction())
+        counts = pooled.counts()
+        assert (counts["requests_num"], counts.get("requests_queued", 0), counts["pool_max"]) == (4, 0, 4)
 
 
 def test_connections_cut_by_the_server_are_replaced_unnoticed(ledger):

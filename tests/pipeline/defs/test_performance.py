@@ -42,6 +42,9 @@ def test_every_strategy_and_coin_has_its_figures_and_its_curve(house):
     assert metadata["equity"].value.startswith("![")
     assert "data:image/svg+xml;base64," in metadata["equity"].value
     assert metadata["preview"].value.count("\n") == 4
+    assert metadata["tearsheet KRW-BTC"].value == "/reports/performance/sma_cross/KRW-BTC.html"
+    assert metadata["data_version"].value == house.events("performance/sma_cross")[-1].tags["dagster/data_version"]
+    assert {"code_version", "run", "stored_at"} <= metadata.keys()
 
 
 def test_figures_have_the_version_of_the_chains_they_stand_on(house):

@@ -57,6 +57,20 @@ def test_a_day_without_a_position_is_recorded_as_such(house):
     assert events[f"{flat}|KRW-BTC"]["held"].value == "none"
 
 
+def test_a_day_shows_its_positions_their_candles_and_the_profit_of_all(house):
+    """A table of what was held with times here and there, a curve, and the candles that the day goes back to."""
+    candles = {event.partition: event.tags["dagster/data_version"] for event in house.events("candles/minute")}
+    events = {event.partition: event.metadata for event in house.events("positions/sma_cross")}
+    assert {key: told["candles"].value for key, told in events.items()} == {key: candles[key] for key in events}
+    shown = events[f"{LAST}|KRW-BTC"]
+    held = find_positions(house.rooms.ledger, BOOK, [BTC], LAST, LAST)
+    lines = shown["preview"].value.splitlines()
+    assert len(lines) == 2 + max(1, len(held))
+    for row, line in zip(held, lines[2:], strict=False):
+        assert f"{row['opened_at']:%Y-%m-%d %H:%M:%S} UTC (" in line
+    assert "profit of the positions of a day, KRW" in shown["plot"].value
+
+
 def test_books_of_others_are_never_touched(house):
     """Paper, live and manual positions of the same coin and day belong to somebody else."""
     for book in ("paper", "live", "manual"):

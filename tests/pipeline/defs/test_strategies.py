@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -168,3 +169,21 @@ def test_a_days_record_names_what_it_was_made_of(own):
     node = defs().resolve_asset_graph().get(dg.AssetKey(["backtests", "sma_cross"]))
     assert tags["dagster/code_version"] == node.code_version
     assert json.loads(json.dumps(node.metadata["parameters"].value)) == {"timeframe": "1h", "fast": 10, "slow": 50}
+
+
+def test_a_partition_answers_what_data_what_code_which_run(own):
+    """On each day of each room; beside the newest day a few rows and a curve, both seen without a click."""
+    result = rehearse(own)
+    candles = {event.partition: event.tags["dagster/data_version"] for event in own.events("candles/minute")}
+    for room in ("candles/minute", "signals/sma_cross", "backtests/sma_cross", "positions/sma_cross"):
+        for event in own.events(room):
+            told = {name: of.value for name, of in event.metadata.items()}
+            assert told.get("candles", told.get("content_hash")) == candles[event.partition], room
+            assert told["data_version"] == event.tags["dagster/data_version"]
+            assert told["code_version"] == event.tags["dagster/code_version"]
+            assert told["run"] == result.run_id
+            assert re.fullmatch(r"2\d{3}-\d\d-\d\d [\d:]{8} UTC \(\d\d-\d\d \d\d:\d\d KST\)", told["stored_at"])
+            assert ("preview" in told) == ("plot" in told) == event.partition.startswith(str(LAST)), room
+            if "plot" in told:
+                assert len(told["plot"]) < 1_000
+                assert told["preview"].startswith("| ")

@@ -1,10 +1,14 @@
+import asyncio
 import json
 import threading
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
+
+from coinhts_pipeline.front.proxy import _both_ways
 
 
 def test_a_request_arrives_as_it_was_sent(open_port):
@@ -126,8 +130,9 @@ def test_a_logout_closes_the_sockets_of_the_session(locked_port, ui):
         assert staying.recv(timeout=20) == "still here"
 
 
-def test_while_there_is_no_ui_it_is_said(serve, tmp_path):
-    """A page that looks again by itself, a status for programs, and for sockets."""
+def test_while_there_is_no_ui_it_is_said(serve, tmp_path, caplog):
+    """A page that looks again by itself, a status for programs, and for sockets; a line for each."""
+    caplog.set_level("INFO")
     port = serve(place=Path(tmp_path) / "nobody")
     told = port.page("/runs")
     assert (told.status, told.headers["retry-after"]) == (503, "1")
@@ -137,3 +142,30 @@ def test_while_there_is_no_ui_it_is_said(serve, tmp_path):
     with pytest.raises(InvalidStatus) as refused:
         port.socket()
     assert refused.value.response.status_code == 503
+    lines = [of.facts["reason"] for of in caplog.records if of.msg == "the UI does not answer"]
+    assert [line.partition(":")[0] for line in lines] == ["ConnectError", "ConnectError", "FileNotFoundError"]
+
+
+class _Waiting:
+    """A side of a socket from which nothing comes, or not what anybody expected."""
+
+    client_state = WebSocketState.DISCONNECTED
+
+    def __init__(self, error=None):
+        self._error = error
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        await asyncio.Event().wait()
+
+    async def receive(self):
+        raise self._error
+
+
+@pytest.mark.parametrize(("error", "lines"), [(ZeroDivisionError(), 1), (WebSocketDisconnect(), 0)])
+def test_a_socket_that_breaks_is_a_line(caplog, error, lines):
+    """One that ends is none."""
+    asyncio.run(_both_ways(_Waiting(error), _Waiting()))
+    assert [of.exc_info[1] for of in caplog.records if of.msg == "a websocket broke"] == [error] * lines

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 
 import psutil
 import pytest
@@ -29,13 +30,17 @@ def test_the_process_binds_one_port_and_leaves_when_asked(tmp_path, ui, request)
         time.sleep(0.05)
     assert [(of.laddr.ip, of.laddr.port) for of in bound] == [("127.0.0.1", port)]
     with socket.create_connection(("127.0.0.1", port)) as caller:
-        caller.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        answered = caller.recv(65_536)
+        caller.sendall(b"GET /x?y HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: asked-0815\r\n")
+        caller.sendall(b"Connection: close\r\n\r\n")
+        answered = b"".join(iter(partial(caller.recv, 65_536), b""))
     assert answered.startswith(b"HTTP/1.1 200 OK")
     assert b"uvicorn" not in answered.lower()
+    assert answered.count(b"x-request-id: asked-0815\r\n") == 1
+    assert b'["x-request-id", "asked-0815"]' in answered.replace(b'","', b'", "')  # as the UI heard it
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (0, "")
+    line = "info     coinhts.front: answered request_id=asked-0815 role=owner method=GET path=/x status=200"
+    assert (process.returncode, err.count("\n"), line in err) == (0, 1, True), err
 
 
 def test_it_serves_nobody_beyond_loopback_without_a_login(tmp_path, monkeypatch):

@@ -120,8 +120,8 @@ def test_every_answer_says_how_it_may_be_used(open_port, locked_port, path):
         assert len(headers.get_all("x-frame-options")) == 1
 
 
-def test_a_ledger_that_is_away_is_said_to_be(settings, ledger):
-    """Nobody is let in on trust, nobody is told that his login is gone, and health answers without it."""
+def test_a_ledger_that_is_away_is_said_to_be(settings, ledger, caplog):
+    """Nobody is let in on trust or told that his login is gone, health answers without it, and a line says so."""
     reached = []
 
     async def app(scope, *_):
@@ -144,3 +144,4 @@ def test_a_ledger_that_is_away_is_said_to_be(settings, ledger):
         assert busy._pool.get_stats()["requests_num"] == 2  # this test's own, and one page's
     assert (start["status"], dict(start["headers"])[b"retry-after"]) == (503, b"5")
     assert (nothing, reached) == ([], ["/health"])
+    assert [of.msg for of in caplog.records if of.name == "coinhts.front"] == ["nobody's login can be looked up"]

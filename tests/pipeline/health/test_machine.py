@@ -106,7 +106,7 @@ def test_a_temporary_folder_that_cannot_be_written_is_named(monkeypatch, tmp_pat
 
 
 def test_compiled_code_that_cannot_be_kept_where_it_is_wanted_is_told(monkeypatch, tmp_path):
-    """Numba takes another place without a word, or none, and then nothing loads."""
+    """Numba takes another place without a word, or none, and then every process compiles anew."""
     assert found("compiled code").state is State.OK
     (tmp_path / "file").touch()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "cache"))
@@ -114,4 +114,4 @@ def test_compiled_code_that_cannot_be_kept_where_it_is_wanted_is_told(monkeypatc
     assert "set NUMBA_CACHE_DIR to a directory you may write to" in found("compiled code").found
     monkeypatch.setattr(machine_health, "__file__", str(tmp_path / "file" / "coinhts" / "pipeline" / "module.py"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert found("compiled code").state is State.FAILED
+    assert "every process compiles anew" in found("compiled code").found

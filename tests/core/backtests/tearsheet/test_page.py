@@ -12,7 +12,8 @@ from coinhts_core.backtests.tearsheet.page import tearsheet
 from coinhts_core.backtests.tearsheet.sheet import NO_CANDLES
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x00\ud800"
-SECTIONS = ["Headline", "Equity", "Returns by month", "Trades", "Costs", "All figures", "How it was made"]
+SECTIONS = ["Headline", "Equity", "Returns by month", "Trades", "Costs", "How far to trust it", "All figures"]
+SECTIONS += ["How it was made"]
 CHARTS = ["equity", "drawdown", "rolling-sharpe", "candles", "distribution"]
 TABLES = {"Month by month", "40 trades, amounts in KRW", "Closed trades: what they earned and what they cost"}
 TABLES |= {"Return", "Risk", "Trades", "Costs", "Parameters", "Account", "Data, code and engine"}

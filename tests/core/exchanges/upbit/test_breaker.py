@@ -57,13 +57,14 @@ def test_no_block_is_longer_than_a_day(breaker, tmp_path):
 @pytest.mark.parametrize(
     "content", ["", "2026-", "soon", "2020-01-01", "9999-12-31T23:59:59", "2999-01-01T00:00:00+00:00"]
 )
-def test_a_damaged_file_blocks_nothing(breaker, tmp_path, content):
-    """Nor does one of a clock that was ahead; the venue will say it again."""
+def test_a_damaged_file_blocks_nothing(breaker, tmp_path, content, caplog):
+    """Nor does one of a clock that was ahead; the venue will say it again. What cannot be read is said."""
     breaker.open_for(timedelta(hours=1))
     assert timedelta(minutes=59) < breaker.open_until() - now() < timedelta(minutes=61)
     (tmp_path / "upbit" / "blocked-until").write_text(content)
     breaker.refuse_while_open()
     assert breaker.open_until() is None
+    assert bool(caplog.records) == (content in {"", "2026-", "soon"})
 
 
 @pytest.mark.parametrize(

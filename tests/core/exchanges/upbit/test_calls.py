@@ -39,11 +39,13 @@ def status(code, **facts):
 
 
 @pytest.mark.parametrize("trouble", [status(500), status(503), "reset", "garbage", "html", "truncate"])
-def test_a_stumble_is_tried_again(stand_in, calls_with, trouble):
-    """Three more times, and the fourth answer is as good as the first."""
+def test_a_stumble_is_tried_again(stand_in, calls_with, trouble, caplog):
+    """Three more times, and the fourth answer is as good as the first; each time it is said why."""
     stand_in.set_up(rule(trouble, calls=[1, 2, 3]))
     assert len(calls_with().get(*MARKETS)) == 12
     assert len(stand_in.calls()) == 4
+    assert [(of.msg, of.facts["path"]) for of in caplog.records] == [("asked again", MARKETS[1])] * 3
+    assert all(of.facts["reason"].startswith("upbit did not answer (") for of in caplog.records)
 
 
 def test_a_venue_that_stays_down_is_unavailable(stand_in, calls_with):
@@ -81,8 +83,11 @@ def test_a_crowd_that_does_not_end_is_unavailable(stand_in, calls_with):
     assert len(stand_in.calls()) == 2
 
 
-def test_no_call_is_made_during_a_block(stand_in, calls_with, tmp_path):
-    """Not in any group, not by another process; each is refused at once, and when the block is over all is well."""
+def test_no_call_is_made_during_a_block(stand_in, calls_with, tmp_path, caplog):
+    """Not in any group, not by another process; each is refused at once, and when the block is over all is well.
+
+    One line says that there is one.
+    """
     sentence = '{"error": {"name": "too_many_requests", "message": "blocked for 2 seconds"}}'
     stand_in.set_up(rule(status(418, body=sentence), calls=[3]))
     calls = calls_with(Pace())
@@ -95,6 +100,7 @@ def test_no_call_is_made_during_a_block(stand_in, calls_with, tmp_path):
         refused += 1
     second = [sys.executable, "-c", _SECOND_PROCESS, stand_in.url, str(tmp_path / "upbit")]
     assert refused > 100
+    assert [(of.msg, of.facts["until"][:2]) for of in caplog.records] == [("blocked", "20")]
     assert len(stand_in.calls()) == 3
     calls_with(Pace())
     blocked_at = stand_in.calls()[-1]["at"]

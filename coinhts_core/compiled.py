@@ -1,0 +1,59 @@
+"""Compiled loops, kept on disk.
+
+What lives here: `compiled`, the one way to have a function compiled. What stays out: the loops (the rooms).
+
+A kept function holds the code of those it calls, but numba only looks whether its own file has changed. So what is kept
+here is also marked with the text of the files it calls into: a changed fill table never goes on in an old sweep.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from numba import njit
+from numba.core.caching import FunctionCache
+from numba.core.dispatcher import Dispatcher
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compiled at its first call, or found on disk; other threads go on while it runs.
+
+    Where nothing can be written, every process compiles anew.
+    """
+    dispatcher: Any = njit(nogil=True)(function)
+    with suppress(RuntimeError):
+        dispatcher._cache = _MarkedCache(function)  # noqa: SLF001 - numba has no door for it; a test sees that it works
+    return cast("Function", dispatcher)
+
+
+class _MarkedCache(FunctionCache):
+    """Finds a function only while its callees are what they were."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        files = _files_called(function, set())
+        self._mark = sha256("".join(sorted(map(_text, files))).encode()).hexdigest()
+
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(signature, codegen), self._mark)  # type: ignore[no-untyped-call]
+
+
+def _files_called(function: Any, found: set[Path]) -> set[Path]:
+    """Of the compiled functions that its module has imported, and of those that theirs have."""
+    for callee in function.__globals__.values():
+        if isinstance(callee, Dispatcher):
+            file = Path(callee.py_func.__code__.co_filename)
+            if file not in found:
+                found.add(file)
+                _files_called(callee.py_func, found)
+    return found
+
+
+@cache
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Positions that people keep by hand: the book `manual`, and no other."""

@@ -1,0 +1,2 @@
+DROP TABLE requests;
+DROP FUNCTION judge_request_state;

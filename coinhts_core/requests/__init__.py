@@ -1,0 +1,1 @@
+"""Requests: what people ask for, judged, furnished, queued, and answered once."""

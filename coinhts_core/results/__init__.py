@@ -1,0 +1,1 @@
+"""Results: what a backtest, sweep or walk-forward came to, kept under its identity and found again."""

@@ -1,0 +1,55 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coinhts_core import compiled
+
+CALLEE = """
+from coinhts_core.compiled import compiled
+
+@compiled
+def inner(number):
+    return number + {added}
+"""
+CALLER = """
+from coinhts_core.compiled import compiled
+from callee import inner
+
+@compiled
+def outer(number):
+    return inner(number) * 2
+"""
+ASK = """
+from caller import outer
+print(outer(20), sum(outer.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Ask a process of its own for twice the sum, and how often it found the function on disk."""
+    (tmp_path / "caller.py").write_text(CALLER)
+
+    def asked(added, **environ):
+        (tmp_path / "callee.py").write_text(CALLEE.format(added=added))
+        paths = os.pathsep.join([str(tmp_path), str(Path(compiled.__file__).parents[1])])
+        environment = {"PYTHONPATH": paths, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), **environ}
+        told = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True)
+        return tuple(map(int, told.stdout.split()))
+
+    return asked
+
+
+def test_what_is_kept_knows_whom_it_called(ask):
+    """Found again as long as nothing has changed; worked out anew when a callee in another file has."""
+    assert [ask(1), ask(1), ask(2), ask(2)] == [(42, 0), (42, 1), (44, 0), (44, 1)]
+
+
+def test_where_nothing_can_be_written_it_compiles_all_the_same(ask, tmp_path):
+    """A file stands where each directory should be."""
+    (tmp_path / "__pycache__").touch()
+    nowhere = {"NUMBA_CACHE_DIR": str(tmp_path / "caller.py" / "cache"), "XDG_CACHE_HOME": str(tmp_path / "caller.py")}
+    assert [ask(1, **nowhere) for _ in range(2)] == [(42, 0)] * 2

@@ -1,0 +1,19 @@
+import subprocess
+import sys
+
+from coinhts_pipeline.installation import PROJECT
+
+_AS_A_RUN = """
+import logging, runpy
+runpy.run_module("coinhts_pipeline.code", run_name="__mp_main__")
+logging.getLogger("coinhts.test").info("in a run")
+"""
+
+
+def test_a_run_begins_as_the_code_location_does(tmp_path):
+    """It is a process that imports the module and never starts the server; its lines look as all do."""
+    environ = {"COINHTS_HOME": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", _AS_A_RUN], capture_output=True, text=True, env=environ, cwd=PROJECT, check=True
+    )
+    assert ran.stderr.endswith("Z info     coinhts.test: in a run\n")
