@@ -42,9 +42,10 @@ def test_a_strategy_that_is_not_enabled_has_no_place(tmp_path):
 
 def test_code_tells_strategies_apart(tmp_path):
     """Another decision is another version; the same code under the same name is the same one elsewhere."""
+    other = ("[: self.slow] = NOTHING", "[: self.slow + 1] = NOTHING")
     one, two, three = (
         read_lineup(mine(tmp_path / name, change))["mine"]
-        for name, change in (("one", ("", "")), ("two", ("", "")), ("three", ("[: self.slow] = NOTHING", "[: self.slow + 1] = NOTHING")))
+        for name, change in (("one", ("", "")), ("two", ("", "")), ("three", other))
     )
     assert (one.signals_code, one.backtests_code) == (two.signals_code, two.backtests_code)
     assert one.signals_code != three.signals_code
