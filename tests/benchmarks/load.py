@@ -36,7 +36,8 @@ ROUTES = ("/health", "/api/alerts?limit=20")
 MOST_S = 0.5
 _ALERTS = 200
 _UI_EVERY_S = 2.0
-_SETTINGS = {"symbols": "KRW-BTC,KRW-ETH,KRW-XRP", "start_date": "2026-01-01"}
+_COINS = ("BTC", "ETH", "XRP", "SOL", "DOGE", "ADA", "XLM", "BCH", "NEAR")
+_SETTINGS = {"symbols": ",".join(f"KRW-{coin}" for coin in _COINS), "start_date": "2025-01-01"}
 _PAGE = """{
   assetNodes { assetKey { path } partitionStats { numPartitions numMaterialized numFailed }
     assetMaterializations(limit: 1) { timestamp runId } }
