@@ -95,9 +95,14 @@ def leaks(place: str, text: str) -> list[str]:
 
 
 def leaks_in_files(folder: Path) -> list[str]:
-    """In every file but the one that people keep secrets in; a Parquet file's rows and notes, too."""
+    """In every file but the one that people keep secrets in; a Parquet file's rows and notes, too.
+
+    What Python compiles of a strategy holds what its author wrote into it.
+    """
     found = []
-    for file in (file for file in folder.rglob("*") if file.is_file() and file.name != ".env"):
+    for file in (
+        file for file in folder.rglob("*") if file.is_file() and file.name != ".env" and file.suffix != ".pyc"
+    ):
         name = str(file.relative_to(folder))
         found += leaks(name, name) + leaks(name, file.read_bytes().decode(errors="replace"))
         if file.suffix == ".parquet":
