@@ -6,6 +6,8 @@ place is enough. What stays out: lists of names kept by hand.
 
 import pkgutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib import import_module, invalidate_caches
 from pathlib import Path
@@ -42,7 +44,18 @@ def load_from_file(file: Path, base: type[T]) -> type[T]:
     sys.modules[package.__name__] = package
     sys.modules.pop(f"{package.__name__}.{file.stem}", None)
     invalidate_caches()
-    return load_from_package(package, file.stem, base)
+    with _nothing_kept():
+        return load_from_package(package, file.stem, base)
+
+
+@contextmanager
+def _nothing_kept() -> Iterator[None]:
+    """What Python keeps of a file is told from a newer one by size and second: one that is edited twice is stale."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _file_of(package: ModuleType, name: str) -> Path:
