@@ -1,5 +1,6 @@
 """What every test may ask for: a clean environment, a real PostgreSQL, a fresh ledger, others sharing one, a bucket."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -53,6 +54,19 @@ os._exit(0)
 _KEYS_OF_NOBODY = (
     "AWS4-HMAC-SHA256 Credential=nobody/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 )
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_no_other_test() -> Iterator[None]:
+    """Whatever a command or a process sets up of logs ends with the test that ran it."""
+    loggers = [logging.getLogger(name) for name in ("coinhts", "dagster", "dagster-webserver")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    root = logging.getLogger()
+    for handler in [of for of in root.handlers if type(of).__module__ == "coinhts_core.logs"]:
+        root.removeHandler(handler)
 
 
 _LONGEST_FIRST = ("tests/ui/", "tests/faults/", "tests/pipeline/")

@@ -21,7 +21,7 @@ def ask(caplog):
 
         scope = {"type": kind, "path": path, "headers": list(heads)} | ({"method": "GET"} if kind == "http" else {})
         caplog.clear()
-        with caplog.at_level(logging.DEBUG):
+        with caplog.at_level(logging.DEBUG, logger="coinhts.test"):
             asyncio.run(Access(app, "coinhts.test")(scope, None, send))
         return sent, [of for of in caplog.records if of.name == "coinhts.test"]
 
