@@ -87,7 +87,8 @@ class Strategy(BaseModel, ABC):
 
         All that a line is made of stands in its name, and in the `warmup` bars before each.
         """
-        raise NotImplementedError
+        msg = f"{cls.__name__} names the lines of its `crossing` and draws none; give it a `draw`, or no `crossing`"
+        raise NotImplementedError(msg)
 
     @abstractmethod
     def decide(self, bars: Bars) -> Decisions:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.settings import Settings
 from coinhts_pipeline.front import address, api
+from coinhts_pipeline.front.bodies import body_up_to
 from coinhts_pipeline.front.metrics import Counted, Metrics
 from coinhts_pipeline.front.origins import Asked, Refusal
 from coinhts_pipeline.front.pages import CONTENT_POLICY, login_page, logout_page
@@ -109,11 +110,9 @@ async def _form(request: Request) -> dict[str, str]:
     """A small form's fields; of anything else, none."""
     if Asked.of(request.scope).media_type != _FORM:
         return {}
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LONGEST_FORM:
-            return {}
+    body = await body_up_to(request, _LONGEST_FORM)
+    if len(body) > _LONGEST_FORM:
+        return {}
     fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
     return {name: values[0] for name, values in fields.items()}
 

@@ -30,6 +30,7 @@ from coinhts_core.holdings.holding import Holding, State
 from coinhts_core.holdings.prices import Prices
 from coinhts_core.holdings.said import AMEND, CLOSE, END, FEW, LONGEST_BODY, MOST, OPEN, Deed, Said, read_body
 from coinhts_core.lake.lake import Lake
+from coinhts_pipeline.front.bodies import body_up_to
 from coinhts_pipeline.front.origins import Refusal
 from coinhts_pipeline.front.readings import Readings, busy, refused
 from coinhts_pipeline.front.wall import VISITOR
@@ -85,7 +86,7 @@ class _Desk:
         return await self._answered(read, _PATIENT)
 
     async def open(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await body_up_to(request, LONGEST_BODY)
 
         def opened(book: Book, prices: Prices) -> Response:
             holding, is_new = book.open(read_body(body), _author(request))
@@ -110,7 +111,7 @@ class _Desk:
         )
 
     async def _changed(self, request: Request, deed: Change) -> Response:
-        body = await _body(request)
+        body = await body_up_to(request, LONGEST_BODY)
 
         def changed(book: Book, prices: Prices) -> Response:
             return _shown(deed(book, _number(request), read_body(body), _author(request)), prices)
@@ -162,16 +163,6 @@ def _query(request: Request) -> dict[str, object]:
         values = request.query_params.getlist(name)
         named[name] = values[0] if len(values) == 1 else values
     return named
-
-
-async def _body(request: Request) -> bytes:
-    """As much of it as tells that it is too long."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            break
-    return body
 
 
 def _author(request: Request) -> Author:

@@ -35,6 +35,7 @@ from coinhts_core.requests.request import Request as Asked
 from coinhts_core.requests.strict import LONGEST
 from coinhts_core.results.shelf import Shelf
 from coinhts_core.wording import clipped
+from coinhts_pipeline.front.bodies import body_up_to
 from coinhts_pipeline.front.origins import Refusal
 from coinhts_pipeline.front.readings import Readings, busy, refused
 
@@ -66,7 +67,7 @@ class _Counter:
         self._readings = readings
 
     async def submit(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await body_up_to(request, LONGEST)
 
         def submitted(reception: Reception) -> Response:
             standing = reception.submit(body, now())
@@ -151,16 +152,6 @@ def _refusal(error: RefusedError) -> Refusal:
         return Refusal(HTTPStatus.NOT_FOUND, "unknown_result", str(error))
     code = "bad_state" if isinstance(error, RequestStateError) else "refused"
     return Refusal(HTTPStatus.CONFLICT, code, str(error))
-
-
-async def _body(request: Request) -> bytes:
-    """As much of it as tells that it is too long."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST:
-            break
-    return body
 
 
 def _wanted(request: Request) -> Filter:

@@ -15,12 +15,11 @@ from coinhts_core.ledger.connection import Ledger
 from coinhts_core.masking import mask_process
 from coinhts_core.settings import Settings, read_settings
 from coinhts_pipeline.front import address
-from coinhts_pipeline.front.access import Access
 from coinhts_pipeline.front.app import build
+from coinhts_pipeline.front.listening import listening
 from coinhts_pipeline.front.readings import AT_ONCE
 
 _MOST_AT_ONCE = 1_000
-_LAST_WORDS_S = 1
 
 
 def main() -> None:
@@ -42,19 +41,12 @@ def _ledger(settings: Settings) -> Ledger:
 
 
 def _configured(settings: Settings, ledger: Ledger | None, ui: Path) -> uvicorn.Config:
-    """No header of a client's changes its address, and no answer names the server."""
-    return uvicorn.Config(
-        Access(build(settings, ledger, ui), "coinhts.front"),
+    return listening(
+        build(settings, ledger, ui),
+        "coinhts.front",
         host=settings.web.host,
         port=settings.web.port,
-        lifespan="off",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
         limit_concurrency=_MOST_AT_ONCE,
-        timeout_graceful_shutdown=_LAST_WORDS_S,
     )
 
 

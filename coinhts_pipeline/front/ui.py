@@ -20,11 +20,10 @@ from starlette.requests import HTTPConnection
 
 from coinhts_core import logs
 from coinhts_core.settings import read_settings
-from coinhts_pipeline.front.access import Access
+from coinhts_pipeline.front.listening import listening
 from coinhts_pipeline.front.proxy import ROLE_HEADER
 
 _LIVE_EVERY_MS = 2_000
-_LAST_WORDS_S = 1
 # As Dagster's own command sets them: milliseconds a statement, seconds a connection, connections above the pool.
 _STORAGE = (15_000, 3_600, 20)
 
@@ -54,18 +53,7 @@ def main() -> None:
     logs.set_up(read_settings())
     setup_interrupt_handlers()
     with suppress(KeyboardInterrupt), DagsterInstance.get() as instance, open_workspace(instance, workspace) as opened:
-        config = uvicorn.Config(
-            Access(build(opened), "coinhts.ui"),
-            uds=str(place),
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=_LAST_WORDS_S,
-        )
+        config = listening(build(opened), "coinhts.ui", uds=str(place), date_header=False)
         uvicorn.Server(config).run()
 
 

@@ -1,5 +1,8 @@
+from contextlib import nullcontext
+
 import pytest
 
+from coinhts_pipeline import screen
 from coinhts_pipeline.sweep_screen import counted, show_best, show_heatmap
 from coinhts_pipeline.sweeps import Heatmap
 
@@ -40,8 +43,12 @@ def test_the_darker_the_higher(capsys):
 
 
 @pytest.mark.parametrize("steps", [[4], [1, 2, 4], []])
-def test_progress_counts_what_is_done(steps):
-    """However many at a time; nobody needs a terminal."""
+def test_progress_counts_what_is_done(steps, monkeypatch):
+    """One step a combination, however many are done at a time."""
+    seen = []
+    monkeypatch.setattr(screen, "progress", lambda _what, _total: nullcontext(seen.append))
     with counted(4) as progress:
         for done in steps:
             progress(done, 4)
+    assert len(seen) == max(steps, default=0)
+    assert seen[-1:] == ["4 of 4"] * bool(steps)
