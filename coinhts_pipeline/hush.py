@@ -9,6 +9,7 @@ the code location itself, holds more. The name leant on is private, the versions
 """
 
 import json
+from collections.abc import Sequence
 from traceback import TracebackException
 from typing import Any
 
@@ -40,6 +41,12 @@ def record_without_secrets(record: str, mask: Mask) -> str:
     facts = json.loads(record)
     words = _words(facts)
     return record if mask(words) == words else json.dumps(_shown(facts, mask))
+
+
+def facts_without_secrets(facts: Sequence[Any], mask: Mask) -> Sequence[Any]:
+    """Parts of records, as they are before they are written."""
+    words = "\n".join(map(_words, facts))
+    return facts if mask(words) == words else [_shown(of, mask) for of in facts]
 
 
 def _masked(kind: type[SerializableErrorInfo], trace: TracebackException) -> SerializableErrorInfo:

@@ -7,9 +7,12 @@ which days need work (`rehearsal`).
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 import dagster as dg
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.instance import DynamicPartitionsStore
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from coinhts_core.markets import Market
@@ -17,9 +20,43 @@ from coinhts_core.markets import Market
 SYMBOLS = dg.DynamicPartitionsDefinition(name="symbol")
 
 
-def symbol_days(start: date) -> dg.MultiPartitionsDefinition:
+class SymbolDays(dg.MultiPartitionsDefinition):
+    """Days by symbols. A range run asks for its keys a dozen times; they are made once."""
+
+    def get_partition_keys_in_range(
+        self,
+        partition_key_range: dg.PartitionKeyRange,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> Sequence[dg.MultiPartitionKey]:
+        first, last = (self.get_partition_key_from_str(key) for key in partition_key_range)
+        with partition_loading_context(dynamic_partitions_store=dynamic_partitions_store):
+            sides = [
+                of.partitions_def.get_partition_keys_in_range(
+                    dg.PartitionKeyRange(first.keys_by_dimension[of.name], last.keys_by_dimension[of.name])
+                )
+                for of in self.partitions_defs
+            ]
+        return _crossed(*sides)
+
+    def get_partition_keys(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> Sequence[dg.MultiPartitionKey]:
+        with partition_loading_context(current_time, dynamic_partitions_store):
+            return _crossed(*(of.partitions_def.get_partition_keys() for of in self.partitions_defs))
+
+
+def _crossed(days: Sequence[str], symbols: Sequence[str]) -> list[dg.MultiPartitionKey]:
+    return list(_kept_keys(tuple(days), tuple(symbols)))
+
+
+@lru_cache(maxsize=4)
+def _kept_keys(days: tuple[str, ...], symbols: tuple[str, ...]) -> tuple[dg.MultiPartitionKey, ...]:
+    return tuple(dg.MultiPartitionKey({"date": day, "symbol": symbol}) for day in days for symbol in symbols)
+
+
+def symbol_days(start: date) -> SymbolDays:
     days = dg.DailyPartitionsDefinition(start_date=start.isoformat(), timezone="UTC")
-    return dg.MultiPartitionsDefinition({"date": days, "symbol": SYMBOLS})
+    return SymbolDays({"date": days, "symbol": SYMBOLS})
 
 
 def partition_key(symbol: str, day: date) -> dg.MultiPartitionKey:

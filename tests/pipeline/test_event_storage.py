@@ -4,11 +4,10 @@ import dagster as dg
 import psycopg
 import pytest
 from dagster_postgres import PostgresEventLogStorage
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from coinhts_core.ledger.connection import ensure_database
-from coinhts_pipeline.event_storage import _LEANT_ON
+from coinhts_pipeline.event_storage import _LEANT_ON, BatchedEventLog, PooledStorage
+from tests.pipeline.test_event_rows import some_events
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-21")
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -44,11 +43,13 @@ def told(server, database, storage, monkeypatch):
             job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
         partitions = {key: instance.get_materialized_partitions(dg.AssetKey(key)) for key in ("made", "planned")}
     with psycopg.connect(url) as connection:
+        tagged = "SELECT partition, key, timestamp = event_timestamp FROM asset_event_tags, event_logs e"
         queries = (
-            "SELECT dagster_event_type, asset_key, partition FROM event_logs",
+            "SELECT dagster_event_type, asset_key, partition, step_key FROM event_logs",
             "SELECT asset_key, last_run_id IS NOT NULL FROM asset_keys",
             "SELECT asset_key, check_name, execution_status FROM asset_check_executions",
             "SELECT asset_key, key, count(*) FROM asset_event_tags GROUP BY 1, 2",
+            f"{tagged} WHERE event_id = e.id",
         )
         return partitions, *(Counter(connection.execute(query).fetchall()) for query in queries)
 
@@ -57,23 +58,40 @@ def test_it_tells_what_stock_storage_tells(postgres, monkeypatch):
     """Single and range runs leave the same events, assets, checks and tags as on Dagster's own storage."""
     stock = told(postgres, "stock_storage", STOCK, monkeypatch)
     assert stock == told(postgres, "pooled_storage", OURS, monkeypatch)
-    assert stock[1]["ASSET_MATERIALIZATION_PLANNED", '["planned"]', "2026-01-20"] == 1
+    assert stock[1]["ASSET_MATERIALIZATION_PLANNED", '["planned"]', "2026-01-20", "planned"] == 1
 
 
-def test_a_plan_is_one_statement(postgres, monkeypatch):
-    """The plan of a range run does not cost a statement a partition."""
-    rows = []
+def test_a_range_is_written_at_once(postgres, monkeypatch):
+    """The plan of a range run, and what was made of it, do not cost a statement a partition."""
+    statements = []
+    copy = BatchedEventLog._store_together
 
-    def note(_connection, _cursor, statement, *_rest):
-        if statement.startswith("INSERT INTO event_logs"):
-            rows.append(statement.count("), (") + 1)
+    def counted(self, events):
+        statements.append(len(events))
+        copy(self, events)
 
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        told(postgres, "counted_storage", OURS, monkeypatch)
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-    assert max(rows) == 40
+    monkeypatch.setattr(BatchedEventLog, "_store_together", counted)
+    told(postgres, "counted_storage", OURS, monkeypatch)
+    assert sorted(statements)[-2:] == [20, 40]
+
+
+def test_what_cannot_be_written_leaves_nothing_of_it(postgres, monkeypatch):
+    """Neither events without their tags, nor tags without their events."""
+    url = postgres.url("torn_storage")
+    ensure_database(url)
+    storage = PooledStorage(url.replace("postgresql://", "postgresql+psycopg2://")).event_log_storage
+
+    def torn(*_):
+        msg = "the server is gone"
+        raise OSError(msg)
+
+    monkeypatch.setattr(storage, "_store_asset_event", torn)
+    with pytest.raises(OSError, match="the server is gone"):
+        storage.store_event_batch(some_events(3))
+    with psycopg.connect(url) as connection:
+        counts = "SELECT (SELECT count(*) FROM event_logs), (SELECT count(*) FROM asset_event_tags)"
+        assert connection.execute(counts).fetchone() == (0, 0)
+    storage.dispose()
 
 
 @pytest.mark.parametrize("name", _LEANT_ON)
