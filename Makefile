@@ -13,7 +13,7 @@ export UV_NO_CACHE := 1
 export UV_NO_PROGRESS := 1
 
 CHECKS := check-format check-lint check-types check-imports check-sql check-definitions check-conventions
-.PHONY: demo up test prove load bench check $(CHECKS) lock clean
+.PHONY: demo up test prove load load-requests bench check $(CHECKS) lock clean
 
 demo: $(INSTALLED)
 	@$(RUN) coinhts_pipeline.cli demo
@@ -33,6 +33,10 @@ prove: $(INSTALLED)
 # 200 connections for a minute, on a real house at work; prints what was offered, served and waited for.
 load: $(INSTALLED)
 	@$(RUN) tests.benchmarks.load $(ARGS)
+
+# 500 connections for five minutes that ask for backtests, look and cancel, while the house answers.
+load-requests: $(INSTALLED)
+	@$(RUN) tests.benchmarks.load_requests $(ARGS)
 
 # Peers, limits of the machine and us in turn; make bench ARGS="w1 w2" measures some rows, ARGS=--rows names them.
 bench: $(INSTALLED)

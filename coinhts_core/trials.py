@@ -8,7 +8,7 @@ the same try, over other days another one. A result is judged against all of the
 goes from one strategy to the next searches, too.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from inspect import getfile
@@ -107,6 +107,13 @@ class Trials:
         with self._ledger.transaction() as connection:
             row = connection.execute(load_queries("trials")["count_trials"], {"strategy": strategy}).fetchone()
         return Counted(*row) if row else Counted(0, None, 0)
+
+    def counted_of_all(self) -> Mapping[str, Counted]:
+        """The same of every strategy at once; of one that was never tried, nothing is said."""
+        with self._ledger.transaction() as connection:
+            rows = connection.execute(load_queries("trials")["count_all_trials"]).fetchall()
+        everything = next((trials, variance) for strategy, trials, variance in rows if strategy is None)
+        return {strategy: Counted(*everything, trials) for strategy, trials, _ in rows if strategy is not None}
 
 
 def _columns(trials: Sequence[Trial]) -> dict[str, list[Any]]:

@@ -88,10 +88,14 @@ def run_on_file(
     file: Path, said: Said, strategy: Strategy, account: Account, *, mode: Mode, timeframe: Timeframe | None
 ) -> Result:
     """Over all of a file's bars; several symbols share the cash."""
+    return run(candles_of(file, said), strategy, account, mode=mode, timeframe=timeframe)
+
+
+def candles_of(file: Path, said: Said) -> dict[str, pl.DataFrame]:
+    """A file's bars, coin by coin."""
     if not file.is_file():
         raise RefusedError(reason=f"there is no file {file}")
-    candles = {str(symbol): frame for symbol, frame in candles_in(file, said).items()}
-    return run(candles, strategy, account, mode=mode, timeframe=timeframe)
+    return {str(symbol): frame for symbol, frame in candles_in(file, said).items()}
 
 
 def run_on_lake(
@@ -177,7 +181,8 @@ def kept(settings: Settings, name: str) -> Found:
         known, frames = shelf.find(name), shelf.frames(name)
         equity = frames["equity"]["equity"].to_list() if "equity" in frames else []
         days = len(DayRange(known.first_day, known.last_day))
-        return Found(document_from(known.id, frames), equity, days, shelf.counted(known.strategy))
+        document = known.completed(document_from(known.id, frames))
+        return Found(document, equity, days, shelf.counted(known.strategy))
 
 
 def badge_on(of: Mapping[str, Any], days: int, counted: Counted | None) -> Badge:
@@ -208,6 +213,12 @@ def page_of(settings: Settings, name: str) -> Path:
         how_many = "several pages begin" if pages else "no page begins"
         raise RefusedError(reason=f"{how_many} with {name} in {settings.home}; `coinhts backtest run` draws them")
     return next(iter(pages.values()))
+
+
+def tearsheet_of(settings: Settings, identity: str) -> Path | None:
+    """The same by the whole id; None where it was not drawn on this machine."""
+    pages = (folder / f"{identity}.html" for folder in _page_folders(settings))
+    return next((page for page in pages if page.is_file()), None)
 
 
 def _days_in(of: Mapping[str, Any]) -> int:

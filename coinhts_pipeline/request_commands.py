@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coinhts_pipeline.backtest_commands import account_options, told_knobs
 from coinhts_pipeline.commands import command, document
+from coinhts_pipeline.questions import account_facts, account_options, knob_options, told_knobs
 
 if TYPE_CHECKING:
     # whose imports `--help` need not wait for
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _KINDS = ["backtest", "sweep", "walkforward"]
 _STATES = ["queued", "running", "completed", "failed", "cancelled", "dead"]
 _ENDED = {"completed", "failed", "cancelled", "dead"}
+_OF_A_SEARCH = ("samples", "seed", "folds", "ratio", "anchored", "by")
 _LOOKS_EVERY_S = 0.5
 _SHORT = 12
 
@@ -36,10 +37,14 @@ def add_to(group: click.Group) -> None:
 @click.option("--strategy", required=True, help="A strategy, or a set of knobs of the lineup.")
 @click.option("--symbols", help="Such as KRW-BTC,KRW-ETH; all active ones when not given.")
 @click.option("--timerange", help="Such as 20260101-20260131, both days included; open ends allowed.")
-@click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="A knob; may be given several times.")
-@click.option("--params", help="Knobs as one JSON object.")
-@click.option("--grid", multiple=True, metavar="KNOB=V1,V2,…", help="Values to try, of a sweep or a walk-forward.")
-@click.option("--folds", type=int, help="Windows of a walk-forward.")
+@knob_options
+@click.option("--grid", multiple=True, metavar="KNOB=VALUES", help="To try: fast=4:52:2, fast=5,10,20; several times.")
+@click.option("--samples", type=int, help="Of a sweep: so many combinations, by chance.")
+@click.option("--seed", type=int, help="Of a sweep: of the chance.")
+@click.option("--folds", type=int, help="Of a walk-forward: windows.")
+@click.option("--ratio", type=float, help="Of a walk-forward: days to choose in, for each unseen one.")
+@click.option("--anchored", is_flag=True, default=None, help="Of a walk-forward: choose in all days before.")
+@click.option("--by", help="Of a walk-forward: the figure that is chosen by.")
 @click.option("--timeframe", help="1m to 1w.")
 @click.option("--mode", type=click.Choice(["account", "study"]), default="account", show_default=True)
 @click.option("--wait", "waits", is_flag=True, help="Stay until it has ended, and show how far it is.")
@@ -54,22 +59,21 @@ def request_submit(
     knobs: tuple[str, ...],
     params: str | None,
     grid: tuple[str, ...],
-    folds: int | None,
     timeframe: str | None,
     mode: str,
     waits: bool,
-    no_rules: bool,
     as_json: bool,
-    **account: Any,
+    **options: Any,
 ) -> None:
     """Ask for a backtest, a sweep or a walk-forward; `coinhts up` answers. The same again is the same."""
     from coinhts_core.clock import now
     from coinhts_core.requests.reception import Reception
     from coinhts_core.settings import read_settings
     from coinhts_pipeline.installation import open_installation
+    from coinhts_pipeline.sweeps import read_axis
 
     settings = read_settings()
-    given = {option: value for option, value in account.items() if value is not None}
+    search = {option: options.pop(option) for option in _OF_A_SEARCH}
     asked = {
         "kind": kind,
         "strategy": strategy,
@@ -78,9 +82,9 @@ def request_submit(
         **_days(timerange, settings.start_date),
         "timeframe": timeframe,
         "mode": mode,
-        "account": {**given, **({"rules": None} if no_rules else {})},
-        "grid": dict(map(_axis, grid)),
-        "folds": folds,
+        "account": account_facts(**options),
+        "grid": dict(map(read_axis, grid)),
+        **search,
     }
     with open_installation(settings) as installation:
         rooms = installation.rooms
@@ -101,16 +105,6 @@ def _days(timerange: str | None, start: Any) -> dict[str, str]:
         return {}
     days = DayRange.parse(timerange, start, last_complete_day(now()))
     return {"start_date": str(days.first), "end_date": str(days.last)}
-
-
-def _axis(text: str) -> tuple[str, list[Any]]:
-    from coinhts_core.errors import RefusedError
-    from coinhts_core.lineup_file import read_value
-
-    knob, sign, values = text.partition("=")
-    if not sign or not values:
-        raise RefusedError(reason=f"--grid {text} is not like fast=10,20,30")
-    return knob, [read_value(value) for value in values.split(",")]
 
 
 @click.command("status")

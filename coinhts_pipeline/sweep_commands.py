@@ -3,15 +3,13 @@
 What lives here: the group's commands. What stays out: the work (`sweeps`), and single runs (`backtest_commands`).
 """
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from coinhts_pipeline.backtest_commands import account_options
-from coinhts_pipeline.commands import command, document, opened, scope
+from coinhts_pipeline.commands import command, document, opened
+from coinhts_pipeline.questions import account_options, axis_options, candle_options, read_question
 
-_TRIED = "Values to try of a knob or an option of the account: fast=4:52:2, fast=5,10,20; several times."
 _FEW = 10
 
 
@@ -21,13 +19,8 @@ def sweep() -> None:
 
 
 @sweep.command("run")
-@scope
-@click.option("--candles", type=click.Path(path_type=Path), help="A Parquet or CSV file instead of the lake.")
-@click.option("--symbol", help="Whose bars the file holds, where it does not say.")
-@click.option("--timezone", type=click.Choice(["UTC", "KST"], case_sensitive=False), help="Of times without a zone.")
-@click.option("--strategy", "name", required=True, help="A strategy, or a set of knobs of the lineup.")
-@click.option("--set", "axes", multiple=True, required=True, metavar="KNOB=VALUES", help=_TRIED)
-@click.option("--timeframe", help="1m to 1w.")
+@candle_options
+@axis_options
 @click.option("--samples", type=click.IntRange(1), help="So many combinations, by chance; all when not given.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the chance.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Threads; as many as there are cores when not given.")
@@ -37,43 +30,27 @@ def sweep_run(
     *,
     symbols: str | None,
     timerange: str | None,
-    candles: Path | None,
-    symbol: str | None,
-    timezone: str | None,
-    name: str,
     axes: tuple[str, ...],
-    timeframe: str | None,
     samples: int | None,
     seed: int,
     workers: int | None,
-    no_rules: bool,
     as_json: bool,
-    **account: Any,
+    **options: Any,
 ) -> None:
     """Rehearse every combination, or some by chance; what was done before a stop is not done again."""
-    from coinhts_core.candles.files import Said
-    from coinhts_core.candles.stamps import Zone
-    from coinhts_core.errors import RefusedError
-    from coinhts_core.markets import Market, Timeframe
-    from coinhts_core.settings import read_settings, usable_home
-    from coinhts_pipeline.backtests import asked_for, keep_document, shelve
+    from coinhts_core.settings import usable_home
+    from coinhts_pipeline.backtests import keep_document, shelve
     from coinhts_pipeline.sweep_screen import counted, show_best
     from coinhts_pipeline.sweeps import Asked, Parts, document_of, read_axis, sweep_file, sweep_lake
 
-    settings = read_settings()
-    length = Timeframe.parse(timeframe) if timeframe else None
-    given = {option: value for option, value in account.items() if value is not None}
-    own = {"timeframe": str(length)} if length else {}
-    strategy, wanted = asked_for(settings, name, own, {**given, **({"rules": None} if no_rules else {})})
-    asked = Asked(strategy, wanted, dict(map(read_axis, axes)), samples, seed, workers)
+    question = read_question({}, symbols=symbols, timerange=timerange, **options)
+    settings = question.settings
+    asked = Asked(question.strategy, question.account, dict(map(read_axis, axes)), samples, seed, workers)
     usable_home(settings)
     parts = Parts(settings.cache_folder / "sweeps")
-    if candles:
-        if symbols or timerange:
-            raise RefusedError(reason="a file is run over whole; --symbols and --timerange are for stored candles")
-        said = Said(Market.parse(symbol) if symbol else None, length, Zone(timezone.upper()) if timezone else None)
+    if question.file:
         with counted(asked.combinations) as asked.progress:
-            rows = sweep_file(candles, said, asked, parts, length)
+            rows = sweep_file(question.file, question.said, asked, parts, question.timeframe)
         of = keep_document(settings, document_of(rows, asked, parts))
     else:
         from coinhts_core.results.facts import Table
@@ -103,10 +80,10 @@ def sweep_run(
 @command
 def sweep_top(*, id: str, by: str, count: int, as_json: bool) -> None:  # noqa: A002 - as everywhere
     """The best combinations of a sweep that was kept."""
+    from coinhts_core.results.swept import best
     from coinhts_core.settings import read_settings
     from coinhts_pipeline.backtests import kept
     from coinhts_pipeline.sweep_screen import show_best
-    from coinhts_pipeline.sweeps import best
 
     of = kept(read_settings(), id).document
     if as_json:
@@ -123,10 +100,10 @@ def sweep_top(*, id: str, by: str, count: int, as_json: bool) -> None:  # noqa: 
 @command
 def sweep_heatmap(*, id: str, across: str | None, down: str | None, by: str, as_json: bool) -> None:  # noqa: A002 - as above
     """A figure over two knobs, the middle of all combinations that share both."""
+    from coinhts_core.results.swept import heatmap
     from coinhts_core.settings import read_settings
     from coinhts_pipeline.backtests import kept
     from coinhts_pipeline.sweep_screen import show_heatmap
-    from coinhts_pipeline.sweeps import heatmap
 
     of = kept(read_settings(), id).document
     drawn = heatmap(of, by, across, down)

@@ -1,7 +1,7 @@
 """Sweeps by hand: the values to try, candles from the lake or a file, and what is kept and told of the rows.
 
 What lives here: what the `sweep` commands do. What stays out: the sweep itself (`coinhts_core.backtests.sweeps`), and
-candles and results as such (`backtests`).
+candles and results as such (`backtests`), and looking at what was kept (`coinhts_core.results.swept`).
 
 Parts that are done lie in COINHTS_HOME/cache/sweeps until the sweep is whole: one that was stopped goes on from there.
 """
@@ -18,22 +18,19 @@ from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.executors import Threads
 from coinhts_core.backtests.points import Point, points_of
 from coinhts_core.backtests.sweeps import sweep
-from coinhts_core.candles.files import Said, candles_in
+from coinhts_core.candles.files import Said
 from coinhts_core.days import DayRange
 from coinhts_core.errors import RefusedError
 from coinhts_core.hashes import digest
 from coinhts_core.lineup_file import read_value
 from coinhts_core.markets import Timeframe
 from coinhts_core.strategies import Strategy, name_of
-from coinhts_core.wording import nearest
-from coinhts_pipeline.backtests import stored_candles
+from coinhts_pipeline.backtests import candles_of, stored_candles
 
 Axes = Mapping[str, Sequence[Any]]
-Rows = list[dict[str, Any]]
 
 _MOST_VALUES = 100_000
 _RANGE = 3  # first, last, step
-_PAIR = 2
 
 
 @dataclass
@@ -118,7 +115,7 @@ def read_axis(text: str) -> tuple[str, list[Any]]:
     """`fast=4:52:2` from the first to the last, both included; `fast=5,10,20`, or a single value."""
     name, sign, told = text.partition("=")
     if not sign or not told:
-        raise RefusedError(reason=f"--set {text} is not like fast=4:52:2 or fast=5,10,20")
+        raise RefusedError(reason=f"{text} is not like fast=4:52:2 or fast=5,10,20")
     steps = told.split(":")
     if len(steps) == 1:
         return name, [None if value == "none" else read_value(value) for value in told.split(",")]
@@ -126,9 +123,9 @@ def read_axis(text: str) -> tuple[str, list[Any]]:
         first, last, step = map(Decimal, steps if len(steps) == _RANGE else [*steps, "1"])
         count = int((last - first) / step) + 1
     except (InvalidOperation, ValueError, ArithmeticError):
-        raise RefusedError(reason=f"--set {text} is not like fast=4:52:2, the first, the last and the step") from None
+        raise RefusedError(reason=f"{text} is not like fast=4:52:2, the first, the last and the step") from None
     if not 0 < count <= _MOST_VALUES:
-        raise RefusedError(reason=f"--set {text} makes {count} values; between 1 and {_MOST_VALUES} can be tried")
+        raise RefusedError(reason=f"{text} makes {count} values; between 1 and {_MOST_VALUES} can be tried")
     values = [first + place * step for place in range(count)]
     is_whole = all(value == value.to_integral_value() for value in values)
     return name, [int(value) if is_whole else float(value) for value in values]
@@ -136,10 +133,7 @@ def read_axis(text: str) -> tuple[str, list[Any]]:
 
 def sweep_file(file: Path, said: Said, asked: Asked, parts: Parts, timeframe: Timeframe | None) -> pl.DataFrame:
     """Over all of a file's bars; several symbols are led alone."""
-    if not file.is_file():
-        raise RefusedError(reason=f"there is no file {file}")
-    candles = {str(symbol): frame for symbol, frame in candles_in(file, said).items()}
-    return _swept(candles, asked, parts, None if "timeframe" in asked.axes else timeframe)
+    return _swept(candles_of(file, said), asked, parts, None if "timeframe" in asked.axes else timeframe)
 
 
 def sweep_lake(lake: Any, symbols: Sequence[Any], days: DayRange, asked: Asked, parts: Parts) -> pl.DataFrame:
@@ -172,54 +166,3 @@ def document_of(rows: pl.DataFrame, asked: Asked, parts: Parts) -> dict[str, Any
     """As commands print it and keep it."""
     told = {"id": parts.identity, "kind": "sweep", **asked.facts, "symbols": sorted(set(rows["symbol"]))}
     return {**told, "combinations": rows.height, "rows": rows.to_dicts()}
-
-
-def best(of: Mapping[str, Any], by: str, count: int) -> Rows:
-    """The rows with the highest figure; those without it are none of them."""
-    rows = [row for row in _rows(of, by) if row[by] is not None]
-    return sorted(rows, key=lambda row: -row[by])[:count]
-
-
-@dataclass(frozen=True)
-class Heatmap:
-    """A figure over two knobs: a row for each value of `down`, a cell in it for each of `across`; it may be empty."""
-
-    by: str
-    across: str
-    down: str
-    columns: list[Any]
-    rows: list[Any]
-    cells: list[list[float | None]]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        axes = {"x": {"name": self.across, "values": self.columns}, "y": {"name": self.down, "values": self.rows}}
-        return {"by": self.by, **axes, "cells": self.cells}
-
-
-def heatmap(of: Mapping[str, Any], by: str, across: str | None, down: str | None) -> Heatmap:
-    """The middle of all rows that share two values, so that one lucky combination colours nothing."""
-    rows = pl.DataFrame(_rows(of, by), infer_schema_length=None)
-    knobs = [name for name in of["grid"] if rows[name].n_unique() > 1]
-    chosen = [name for name in (across, down) if name]
-    chosen += [name for name in knobs if name not in chosen][: _PAIR - len(chosen)]
-    if len(set(chosen)) < _PAIR or not set(chosen) <= set(knobs):
-        raise RefusedError(
-            reason=f"a heat map needs two knobs that were varied; choose of {', '.join(knobs) or 'more'}"
-        )
-    middle = rows.group_by(chosen).agg(pl.col(by).median())
-    cells = {(column, line): value for column, line, value in middle.iter_rows()}
-    columns, lines = (rows[name].unique(maintain_order=True).to_list() for name in chosen)
-    return Heatmap(
-        by, chosen[0], chosen[1], columns, lines, [[cells.get((column, line)) for column in columns] for line in lines]
-    )
-
-
-def _rows(of: Mapping[str, Any], by: str) -> Rows:
-    if of.get("kind") != "sweep" or not of.get("rows") or "grid" not in of:
-        raise RefusedError(reason=f"result {of['id'][:12]} is no sweep with rows")
-    rows: Rows = of["rows"]
-    figures = [name for name in rows[0] if name not in {"symbol", *of["grid"]}]
-    if by not in figures:
-        raise RefusedError(reason=f"{by!r} is no figure of a sweep; it has {', '.join(figures)}{nearest(by, figures)}")
-    return rows

@@ -3,15 +3,12 @@
 What lives here: the group's commands. What stays out: the work (`walkforwards`), and sweeps (`sweep_commands`).
 """
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from coinhts_pipeline.backtest_commands import account_options
-from coinhts_pipeline.commands import command, document, opened, scope
-
-_TRIED = "Values to choose from, of a knob or an option of the account: fast=4:52:2, fast=5,10,20; several times."
+from coinhts_pipeline.commands import command, document, opened
+from coinhts_pipeline.questions import account_options, axis_options, candle_options, read_question
 
 
 @click.group()
@@ -20,13 +17,8 @@ def walkforward() -> None:
 
 
 @walkforward.command("run")
-@scope
-@click.option("--candles", type=click.Path(path_type=Path), help="A Parquet or CSV file instead of the lake.")
-@click.option("--symbol", help="Whose bars the file holds, where it does not say.")
-@click.option("--timezone", type=click.Choice(["UTC", "KST"], case_sensitive=False), help="Of times without a zone.")
-@click.option("--strategy", "name", required=True, help="A strategy, or a set of knobs of the lineup.")
-@click.option("--set", "axes", multiple=True, required=True, metavar="KNOB=VALUES", help=_TRIED)
-@click.option("--timeframe", help="1m to 1w.")
+@candle_options
+@axis_options
 @click.option("--folds", type=click.IntRange(1, 100), default=5, show_default=True, help="Windows.")
 @click.option("--ratio", type=float, default=3.0, show_default=True, help="Days to choose in, for each unseen one.")
 @click.option("--anchored", "is_anchored", is_flag=True, help="Choose in all days before, not in the last ones.")
@@ -35,44 +27,23 @@ def walkforward() -> None:
 @account_options
 @command
 def walkforward_run(
-    *,
-    symbols: str | None,
-    timerange: str | None,
-    candles: Path | None,
-    symbol: str | None,
-    timezone: str | None,
-    name: str,
-    axes: tuple[str, ...],
-    timeframe: str | None,
-    no_rules: bool,
-    as_json: bool,
-    **options: Any,
+    *, symbols: str | None, timerange: str | None, axes: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
     """Choose and try, window by window, over stored candles or over a file (no database is started for that)."""
-    from coinhts_core.candles.files import Said
-    from coinhts_core.candles.stamps import Zone
-    from coinhts_core.errors import RefusedError
-    from coinhts_core.markets import Market, Timeframe
-    from coinhts_core.settings import read_settings, usable_home
-    from coinhts_pipeline.backtests import asked_for, keep_document, shelve
+    from coinhts_core.settings import usable_home
+    from coinhts_pipeline.backtests import keep_document, shelve
     from coinhts_pipeline.sweeps import read_axis
     from coinhts_pipeline.walkforward_screen import counted, show
     from coinhts_pipeline.walkforwards import Asked, badge_on, document_of, table_of, walk_file, walk_lake
 
-    settings = read_settings()
-    length = Timeframe.parse(timeframe) if timeframe else None
     windows = {option: options.pop(option) for option in ("by", "folds", "ratio", "is_anchored", "workers")}
-    given = {option: value for option, value in options.items() if value is not None}
-    own = {"timeframe": str(length)} if length else {}
-    strategy, account = asked_for(settings, name, own, {**given, **({"rules": None} if no_rules else {})})
-    asked = Asked(strategy, account, dict(map(read_axis, axes)), **windows)
+    question = read_question({}, symbols=symbols, timerange=timerange, **options)
+    settings = question.settings
+    asked = Asked(question.strategy, question.account, dict(map(read_axis, axes)), **windows)
     usable_home(settings)
-    if candles:
-        if symbols or timerange:
-            raise RefusedError(reason="a file is walked over whole; --symbols and --timerange are for stored candles")
-        said = Said(Market.parse(symbol) if symbol else None, length, Zone(timezone.upper()) if timezone else None)
+    if question.file:
         with counted(asked.folds + 1) as progress:
-            walk = walk_file(candles, said, asked, length, progress)
+            walk = walk_file(question.file, question.said, asked, question.timeframe, progress)
         of, tries = keep_document(settings, document_of(walk)), None
     else:
         from coinhts_core.results.shelf import Shelf

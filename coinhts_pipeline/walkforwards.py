@@ -16,14 +16,13 @@ from coinhts_core.backtests.executors import Threads
 from coinhts_core.backtests.overfitting import Badge, Counted, badge_of
 from coinhts_core.backtests.walked import WalkForward
 from coinhts_core.backtests.walkforward import walk_forward
-from coinhts_core.candles.files import Said, candles_in
+from coinhts_core.candles.files import Said
 from coinhts_core.days import DayRange, parse_day
-from coinhts_core.errors import RefusedError
 from coinhts_core.hashes import digest
 from coinhts_core.markets import Timeframe
 from coinhts_core.results.facts import Table
 from coinhts_core.strategies import Strategy
-from coinhts_pipeline.backtests import stored_candles
+from coinhts_pipeline.backtests import candles_of, stored_candles
 
 if TYPE_CHECKING:  # what a file comes to need not wait for the ledger's
     from coinhts_core.trials import Trial
@@ -54,10 +53,7 @@ def walk_file(
     file: Path, said: Said, asked: Asked, timeframe: Timeframe | None, progress: Progress | None = None
 ) -> WalkForward:
     """Over all of a file's bars; several symbols are led alone."""
-    if not file.is_file():
-        raise RefusedError(reason=f"there is no file {file}")
-    candles = {str(symbol): frame for symbol, frame in candles_in(file, said).items()}
-    return _walked(candles, asked, None if "timeframe" in asked.axes else timeframe, progress)
+    return _walked(candles_of(file, said), asked, None if "timeframe" in asked.axes else timeframe, progress)
 
 
 def walk_lake(

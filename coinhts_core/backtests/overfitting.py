@@ -52,12 +52,27 @@ class Moments(NamedTuple):
         return cls(sharpe / sqrt(YEAR), days, skew, excess + 3.0)
 
 
-def probabilistic_sharpe(of: Moments, benchmark: float = 0.0) -> Measured:
-    """How sure it is that the true Sharpe ratio is above the benchmark (Bailey and López de Prado, 2012)."""
+def standard_error(of: Moments) -> Measured:
+    """By how much a Sharpe ratio of so many days may be off: one deviation of it (Mertens, 2002)."""
     doubt = 1.0 - of.skew * of.sharpe + (of.kurtosis - 1.0) / 4.0 * of.sharpe**2
     if of.days < 2 or doubt <= 0.0:  # noqa: PLR2004 - one day has no deviation
         return Undefined("the daily returns are too few or too odd for it")
-    return finite(_NORMAL.cdf((of.sharpe - benchmark) * sqrt(of.days - 1) / sqrt(doubt)))
+    return finite(sqrt(doubt / (of.days - 1)))
+
+
+def sharpe_interval(of: Moments, sure: float) -> tuple[float, float] | Undefined:
+    """Between which two a year's Sharpe ratio lies, so surely, as far as its own days tell."""
+    error = standard_error(of)
+    if isinstance(error, Undefined):
+        return error
+    reach = _NORMAL.inv_cdf((1.0 + sure) / 2.0) * error
+    return (of.sharpe - reach) * sqrt(YEAR), (of.sharpe + reach) * sqrt(YEAR)
+
+
+def probabilistic_sharpe(of: Moments, benchmark: float = 0.0) -> Measured:
+    """How sure it is that the true Sharpe ratio is above the benchmark (Bailey and López de Prado, 2012)."""
+    error = standard_error(of)
+    return error if isinstance(error, Undefined) else finite(_NORMAL.cdf((of.sharpe - benchmark) / error))
 
 
 def best_of_luck(trials: int, variance: float) -> float:

@@ -20,6 +20,8 @@ from coinhts_core.errors import BadParameterError, RefusedError
 from coinhts_core.strategies import Strategy, name_of, refusal
 from coinhts_core.wording import nearest, worded
 
+_MOST = 2**53  # combinations
+
 Grid = Mapping[str, Any]
 
 
@@ -79,6 +81,8 @@ def _values(kind: type[Strategy], name: str, values: Any) -> list[Any]:
 def _combinations(axes: Sequence[list[Any]], samples: int | None, seed: int) -> Iterable[tuple[Any, ...]]:
     lengths = [len(axis) for axis in axes]
     total = prod(lengths)
+    if total > _MOST:
+        raise RefusedError(reason=f"{total:.1e} combinations are more than can be told apart; name fewer values")
     if samples is None or samples >= total:
         places: Iterable[int] = range(total)
     else:

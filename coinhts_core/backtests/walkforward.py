@@ -34,7 +34,7 @@ from coinhts_core.backtests.sources import ONE_COIN, Candles, Source, asked_by, 
 from coinhts_core.backtests.sweeps import sweep
 from coinhts_core.backtests.undefined import Floats, Undefined
 from coinhts_core.backtests.walked import NO_TRADES, Course, Fold, Walk, WalkForward
-from coinhts_core.backtests.windows import FOLDS, RATIO, Window, windows_over
+from coinhts_core.backtests.windows import FOLDS, RANKS, RATIO, Window, windows_over
 from coinhts_core.candles.bars import Bars
 from coinhts_core.days import DayRange
 from coinhts_core.errors import RefusedError
@@ -44,16 +44,6 @@ from coinhts_core.signals import decide_all
 from coinhts_core.strategies import Strategy, find_strategy
 from coinhts_core.wording import nearest
 
-RANKS = (
-    "sharpe",
-    "sortino",
-    "calmar",
-    "total_return",
-    "annual_return",
-    "max_drawdown",
-    "profit_factor",
-    "win_rate",
-)
 MOST_CURVES = 1_000  # combinations; of more, what overfitting tells is not worth the hours
 
 _MICROSECONDS_A_DAY = 86_400 * 10**6

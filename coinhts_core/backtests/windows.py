@@ -1,6 +1,7 @@
 """Windows: days that a walk-forward chooses in, and the days behind them that the choice is tried on.
 
-What lives here: `Window` and `windows_over`. What stays out: choosing and trading (`walkforward`).
+What lives here: `Window` and `windows_over`, and the figures that a choice may follow. What stays out: choosing and
+trading (`walkforward`).
 """
 
 from datetime import date, timedelta
@@ -9,7 +10,17 @@ from typing import NamedTuple
 from coinhts_core.days import DayRange
 from coinhts_core.errors import RefusedError
 
-FOLDS, RATIO = 5, 3.0
+FOLDS, RATIO, RANK = 5, 3.0, "sharpe"
+RANKS = (
+    "sharpe",
+    "sortino",
+    "calmar",
+    "total_return",
+    "annual_return",
+    "max_drawdown",
+    "profit_factor",
+    "win_rate",
+)
 _FEWEST_SEEN = 2  # days; one has no course
 
 

@@ -101,11 +101,17 @@ class Book:
         with self._ledger.transaction() as connection:
             return _kept(connection, number)
 
-    def listed(self, said: Said) -> Listed:
-        """Of one coin or of all, of one state or of all but the deleted."""
+    def listed(self, said: Said, *, is_open_first: bool = False) -> Listed:
+        """Of one coin or of all, of one state or of all but the deleted; beyond the last none are counted."""
         asked = LIST.read(said)
         states: Sequence[State] = asked.get("state", KEPT)
-        wanted = {"symbol": asked.get("symbol"), "states": list(states), "most": asked.get("limit", FEW)}
+        wanted = {
+            "symbol": asked.get("symbol"),
+            "states": list(states),
+            "most": asked.get("limit", FEW),
+            "skipped": asked.get("offset", 0),
+            "is_open_first": is_open_first,
+        }
         with self._ledger.transaction() as connection:
             rows = connection.cursor(row_factory=dict_row)
             found = rows.execute(load_queries("holdings")["find_holdings"], wanted).fetchall()

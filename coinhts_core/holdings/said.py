@@ -168,6 +168,13 @@ def _states(name: str, value: object) -> tuple[State, ...]:
     return found
 
 
+def _offset(name: str, value: object) -> int:
+    text = _text(name, value)
+    if not _WHOLE.fullmatch(text):
+        raise BadPositionError(field=name, reason=f"{text!r} is no whole number from 0")
+    return int(text)
+
+
 def _limit(name: str, value: object) -> int:
     text = _text(name, value)
     if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= MOST:
@@ -192,6 +199,7 @@ _READERS: dict[str, Reader] = {
     "version": _version,
     "state": _states,
     "limit": _limit,
+    "offset": _offset,
 }
 ENTRY = ("opened_at", "entry_price_krw", "volume_base", "entry_fee_rate")
 EXIT = ("closed_at", "exit_price_krw", "exit_fee_rate", "slippage_krw")
@@ -199,4 +207,4 @@ OPEN = Deed(("symbol", "entry_price_krw", "volume_base"), ("opened_at", "entry_f
 AMEND = Deed(("version",), (*ENTRY, *EXIT, "note"))
 CLOSE = Deed(("version", "exit_price_krw"), ("closed_at", "exit_fee_rate", "slippage_krw", "note"))
 END = Deed(("version",))
-LIST = Deed((), ("symbol", "state", "limit"))
+LIST = Deed((), ("symbol", "state", "limit", "offset"))

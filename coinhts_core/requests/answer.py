@@ -13,7 +13,6 @@ from coinhts_core.backtests.points import points_of
 from coinhts_core.backtests.runs import Result, run
 from coinhts_core.backtests.sweeps import sweep
 from coinhts_core.backtests.walkforward import walk_forward
-from coinhts_core.backtests.windows import FOLDS
 from coinhts_core.candles.frame import DAYS, MINUTES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.errors import NotStoredError, RefusedError
@@ -71,18 +70,21 @@ def _sweep(of: Furnished, minutes: Candles, days: Candles | None, tell: Tell) ->
     def progress(done: int, points: int) -> None:
         tell(_READ + (_COMPUTED - _READ) * done / points, f"{done} of {points} combinations")
 
+    asked = of.request
     rows = sweep(
         minutes,
         of.kind,
         of.grid,
         of.account,
+        samples=asked.samples,
+        seed=asked.seed or 0,
         timeframe=of.strategy.timeframe,
         days=days,
         first_day=of.days.first,
         progress=progress,
     )
     over = Over(tuple(minutes), str(of.strategy.timeframe), of.days.first, of.days.last)
-    tried = trials_of(points_of(of.kind, of.grid, of.account), rows, over)
+    tried = trials_of(points_of(of.kind, of.grid, of.account, asked.samples, asked.seed or 0), rows, over)
     return Table("sweep", rows, {"combinations": rows.height}, tried=tried)
 
 
@@ -90,12 +92,16 @@ def _walk_forward(of: Furnished, minutes: Candles, days: Candles | None, tell: T
     def progress(done: int, steps: int) -> None:
         tell(_READ + (_COMPUTED - _READ) * done / steps, f"{done} of {steps} windows")
 
+    folds, ratio, is_anchored, by = of.request.windows
     walk = walk_forward(
         minutes,
         of.kind,
         of.grid,
         of.account,
-        folds=of.request.folds or FOLDS,
+        folds=folds,
+        ratio=ratio,
+        is_anchored=is_anchored,
+        by=by,
         timeframe=of.strategy.timeframe,
         days=days,
         first_day=of.days.first,

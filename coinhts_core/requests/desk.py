@@ -81,17 +81,20 @@ class Filter:
     """Which requests are looked for."""
 
     state: State | None = None
+    kind: str | None = None
     strategy: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     min_return: float | None = None
     max_return: float | None = None
     limit: int = 50
+    offset: int = 0
 
     @property
     def parameters(self) -> dict[str, Any]:
         return {
             "state": self.state,
+            "kind": self.kind,
             "strategy": self.strategy,
             "since": self.since,
             "until": self.until,
@@ -99,6 +102,7 @@ class Filter:
             "min_return": -1e300 if self.min_return is None else self.min_return,
             "max_return": 1e300 if self.max_return is None else self.max_return,
             "most": self.limit,
+            "skipped": self.offset,
         }
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.points import points_of
-from coinhts_core.backtests.windows import FOLDS, windows_over
+from coinhts_core.backtests.windows import windows_over
 from coinhts_core.candles.frame import DAYS, MINUTES
 from coinhts_core.candles.registry import Registered
 from coinhts_core.code_version import code_version, core_file
@@ -105,6 +105,7 @@ def furnish(request: Request, known: Known) -> Furnished:
             "end_date": days.last,
             "timeframe": strategy.timeframe,
             "account": account.facts(),
+            **_search(request),
         }
     )
     looks_at_days = any(of.is_of_days for of in (strategy.timeframe, *strategy.looks_at))
@@ -187,10 +188,18 @@ def _judge_size(request: Request, strategy: Strategy, symbols: tuple[Registered,
         raise BadRequestError(field="grid", reason=reason)
 
 
+def _search(of: Request) -> dict[str, Any]:
+    """How combinations are found, where nobody says."""
+    if of.kind == "walkforward":
+        return dict(zip(("folds", "ratio", "anchored", "by"), of.windows, strict=True))
+    return {"seed": of.seed or 0} if of.samples else {}
+
+
 def _judge_folds(request: Request, days: DayRange) -> None:
     if request.kind == "walkforward":
+        folds, ratio, *_ = request.windows
         try:
-            windows_over(days, request.folds or FOLDS)
+            windows_over(days, folds, ratio)
         except RefusedError as error:
             raise BadRequestError(field="folds", reason=str(error.reason)) from None
 

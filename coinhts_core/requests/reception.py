@@ -17,6 +17,7 @@ from coinhts_core.lake.lake import Lake
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.lineup import Entry, read_lineup
 from coinhts_core.markets import Market
+from coinhts_core.requests.choices import Choices, choices_of
 from coinhts_core.requests.desk import Desk, Standing
 from coinhts_core.requests.furnish import Furnished, Known, furnish
 from coinhts_core.requests.request import Request, read_request
@@ -53,6 +54,10 @@ class Reception:
 
     def furnished(self, request: Request, moment: datetime) -> Furnished:
         return furnish(request, self._known(self._lineup(), moment))
+
+    def choices(self, moment: datetime) -> Choices:
+        """What may be asked about now."""
+        return choices_of(self._known(self._lineup(), moment))
 
     def recalled(self, asked: Mapping[str, Any], moment: datetime) -> Furnished:
         """One that was furnished before, as it would be furnished now: the lineup has no part in it any more."""

@@ -7,20 +7,39 @@ house knows, such as which strategies and coins there are (`furnish`).
 from collections.abc import Mapping
 from datetime import date
 from math import prod
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+)
 
+from coinhts_core.backtests.windows import FOLDS, RANK, RANKS, RATIO
 from coinhts_core.days import parse_day
 from coinhts_core.errors import BadRequestError, RefusedError
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.requests.strict import BODY, strict_json
-from coinhts_core.wording import clipped, worded
+from coinhts_core.wording import clipped, nearest, worded
 
 Kind = Literal["backtest", "sweep", "walkforward"]
+KINDS: tuple[str, ...] = get_args(Kind)
 Mode = Literal["account", "study"]
 Value = str | int | float | bool | None
 MOST_COMBINATIONS = 10_000
+_OF_ONE_KIND = {
+    "samples": "sweep",
+    "seed": "sweep",
+    "folds": "walkforward",
+    "ratio": "walkforward",
+    "anchored": "walkforward",
+    "by": "walkforward",
+}
 _MOST_SYMBOLS = 200
 _MOST_KNOBS = 40
 _MOST_VALUES = 1_000
@@ -81,6 +100,13 @@ def _axis(value: object) -> object:
     return value
 
 
+def _rank(value: str) -> str:
+    if value not in RANKS:
+        msg = f"nothing is chosen by it; take {', '.join(RANKS)}{nearest(value, RANKS)}"
+        raise ValueError(msg)
+    return value
+
+
 def _told(parse: Any, text: str) -> Any:
     try:
         return parse(text)
@@ -111,11 +137,35 @@ class Request(BaseModel):
     mode: Mode = "account"
     account: dict[_Slug, _Knob] = Field(default={}, max_length=_MOST_KNOBS, description="cash, fee_rate, stop_loss …")
     grid: dict[_Slug, _Axis] = Field(default={}, max_length=_MOST_KNOBS, description="values by knob, of a sweep")
-    folds: Annotated[StrictInt, Field(ge=1, le=100)] | None = Field(default=None, description="of a walk-forward")
+    samples: Annotated[StrictInt, Field(ge=1, le=MOST_COMBINATIONS)] | None = Field(
+        default=None, description="of a sweep: so many combinations, by chance; all when not given"
+    )
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] | None = Field(
+        default=None, description="of a sweep: of the chance"
+    )
+    folds: Annotated[StrictInt, Field(ge=1, le=100)] | None = Field(
+        default=None, description="of a walk-forward: windows"
+    )
+    ratio: Annotated[float, Field(strict=True, ge=0.1, le=100.0)] | None = Field(
+        default=None, description="of a walk-forward: days to choose in, for each unseen one"
+    )
+    anchored: StrictBool | None = Field(
+        default=None, description="of a walk-forward: choose in all days before, not in the last ones"
+    )
+    by: Annotated[str, Field(strict=True), AfterValidator(_rank)] | None = Field(
+        default=None, description="of a walk-forward: the figure that is chosen by"
+    )
 
     @property
     def combinations(self) -> int:
-        return prod(len(values) for values in self.grid.values())
+        """As many as are tried."""
+        every = prod(len(values) for values in self.grid.values())
+        return min(every, self.samples or every)
+
+    @property
+    def windows(self) -> tuple[int, float, bool, str]:
+        """How a walk-forward is cut and what it chooses by: folds, ratio, anchored, by."""
+        return self.folds or FOLDS, self.ratio or RATIO, bool(self.anchored), self.by or RANK
 
     def facts(self) -> dict[str, Any]:
         """As JSON, which reads back to the same request."""
@@ -159,5 +209,6 @@ def _judge_fit(of: Request) -> None:
         raise BadRequestError(field="grid", reason=reason)
     if is_searching and of.mode != "account":
         raise BadRequestError(field="mode", reason=f"a {of.kind} leads accounts; study is for one backtest")
-    if of.folds and of.kind != "walkforward":
-        raise BadRequestError(field="folds", reason="only a walkforward is cut into folds")
+    for field, kind in _OF_ONE_KIND.items():
+        if getattr(of, field) is not None and of.kind != kind:
+            raise BadRequestError(field=field, reason=f"only a {kind} takes it")

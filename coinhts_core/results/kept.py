@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from coinhts_core.days import parse_day
+from coinhts_core.days import DayRange, parse_day
 from coinhts_core.errors import BadRequestError, RefusedError
 from coinhts_core.markets import Market
 from coinhts_core.results.facts import Json, Kind
@@ -21,6 +21,7 @@ from coinhts_core.wording import nearest, worded
 Sort = Literal["newest", "return", "sharpe", "drawdown", "trades"]
 SORTS: tuple[str, ...] = get_args(Sort)
 FEW, MOST = 50, 1_000
+FARTHEST = 1_000_000
 SHORTEST_ID = 6
 
 _ID = re.compile(rf"[0-9a-f]{{{SHORTEST_ID},64}}", re.ASCII)
@@ -58,6 +59,17 @@ class Kept:
         told = {name: value for name, value in vars(self).items() if name not in hidden}
         days = {"first_day": str(self.first_day), "last_day": str(self.last_day)}
         return {**told, **days, "symbols": list(self.symbols), "kept_at": self.kept_at.isoformat()}
+
+    @property
+    def days(self) -> int:
+        return len(DayRange(self.first_day, self.last_day))
+
+    def completed(self, document: Json) -> Json:
+        """A table's document with what was asked of it, which it need not say itself; a run's says all."""
+        if self.kind == "backtest":
+            return document
+        told = {"strategy": self.strategy, "symbols": list(self.symbols), "timeframe": self.timeframe}
+        return {**self.asked, **told, **document}
 
 
 def _day(value: object) -> object:
@@ -103,16 +115,18 @@ class Wanted(BaseModel):
     max_return: Fraction | None = None
     sort: Sort = "newest"
     limit: Annotated[int, Field(ge=1, le=MOST)] = FEW
+    offset: Annotated[int, Field(ge=0, le=FARTHEST)] = 0
 
     @property
     def parameters(self) -> Json:
         """As the ledger's statement names them."""
         after = None if self.until in {None, date.max} else self.until + timedelta(days=1)
         return {
-            **self.model_dump(exclude={"since", "until", "limit"}),
+            **self.model_dump(exclude={"since", "until", "limit", "offset"}),
             "since": _midnight(self.since),
             "until": _midnight(after),
             "most": self.limit,
+            "skipped": self.offset,
         }
 
 

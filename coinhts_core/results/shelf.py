@@ -7,6 +7,8 @@ What lives here: `Shelf`, the one door. What stays out: what a result says (`fac
     shelf.keep(identity, result, asked)  -> Kept   a `Result` or a `Table`; `asked` names what a result cannot know
     shelf.find("3fa9c1")                 -> Kept   by the id or its first letters
     shelf.listed(Wanted(...))            -> [Kept]
+    shelf.grades([kept, ...], counted)   -> {id: "little"}   how far each run may be trusted, in a word
+    shelf.ranked(Asked(...))             -> [Suited]  which strategy suits which coin
     shelf.frames(id)                     -> {"summary", "signals", "trades", "equity"}; of a table "summary", "rows", …
     shelf.document(id)                   -> the JSON document, as it was when it was kept
     shelf.compare(a, b)                  -> Comparison
@@ -21,9 +23,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from coinhts_core.backtests.overfitting import Counted
+from coinhts_core.backtests.overfitting import Counted, Grade, badge_of
 from coinhts_core.backtests.runs import Result
 from coinhts_core.errors import (
     CommitRaceError,
@@ -41,6 +44,7 @@ from coinhts_core.results.comparison import Comparison, compared
 from coinhts_core.results.facts import Facts, Json, Table, facts_of
 from coinhts_core.results.frames import Framed, document_from, frames_of, schema_of
 from coinhts_core.results.kept import Kept, Wanted, read_id
+from coinhts_core.results.ranking import Asked, Best, Suited, suited
 from coinhts_core.results.retention import Answer, Verdict
 from coinhts_core.trials import Trial, Trials, trial_of
 
@@ -86,13 +90,33 @@ class Shelf:
             rows = connection.execute(load_queries("results")["list_results"], wanted.parameters).fetchall()
         return [_kept(row) for row in rows]
 
+    def grades(self, of: Sequence[Kept], counted: Counted) -> dict[str, Grade]:
+        """How far each run among them may be trusted, in a word, by its id."""
+        runs = {kept.id: kept for kept in of if kept.kind == "backtest"}
+        if not runs:
+            return {}
+        with self._ledger.transaction() as connection:
+            rows = connection.execute(load_queries("results")["find_moments"], {"ids": list(runs)}).fetchall()
+        told = {identity: {"skew": skew, "excess_kurtosis": kurtosis} for identity, skew, kurtosis in rows}
+        return {
+            identity: badge_of({**vars(runs[identity]), **moments}, runs[identity].days, counted).grade
+            for identity, moments in told.items()
+        }
+
+    def ranked(self, asked: Asked) -> list[Suited]:
+        """Which strategy suits which coin, as far as what is kept tells."""
+        with self._ledger.transaction() as connection:
+            rows = connection.cursor(row_factory=class_row(Best))
+            best = rows.execute(load_queries("results")["rank_results"], asked.parameters).fetchall()
+        return suited(best, Trials(self._ledger).counted_of_all())
+
     def frames(self, name: str) -> dict[str, pl.DataFrame]:
         """Every row, proved to be what was kept; or an error that names what is damaged or missing."""
         return self._read(self.find(name))
 
     def document(self, name: str) -> Json:
         kept = self.find(name)
-        return document_from(kept.id, self._read(kept))
+        return kept.completed(document_from(kept.id, self._read(kept)))
 
     def compare(self, one: str, other: str) -> Comparison:
         first, second = self.find(one), self.find(other)

@@ -240,7 +240,12 @@ class Asked(dg.Config):
     mode: Literal["account", "study"] = Field(default="account", description="one account, or each signal by itself")
     account: dict[str, Any] = Field(default={}, description="cash, fee_rate, stop_loss and so on")
     grid: dict[str, Any] = Field(default={}, description="of a sweep: a list of values by knob")
-    folds: int | None = Field(default=None, description="of a walk-forward")
+    samples: int | None = Field(default=None, description="of a sweep: so many combinations, by chance")
+    seed: int | None = Field(default=None, description="of a sweep: of the chance")
+    folds: int | None = Field(default=None, description="of a walk-forward: windows")
+    ratio: float | None = Field(default=None, description="of a walk-forward: days to choose in, for each unseen one")
+    anchored: bool | None = Field(default=None, description="of a walk-forward: choose in all days before")
+    by: str | None = Field(default=None, description="of a walk-forward: the figure that is chosen by")
 
 
 class Named(dg.Config):

@@ -7,25 +7,26 @@ stays out: GraphQL, which describes itself, and how the ledger is read (`reading
 import json
 from collections.abc import Callable
 from http import HTTPStatus
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from coinhts_core.errors import RefusedError, RetryableError
 from coinhts_pipeline.front.origins import Refusal
 from coinhts_pipeline.front.readings import Readings, busy, refused
+from coinhts_pipeline.front.rooms import Room, module_of
 
 _FEW, _MOST = 50, 1_000
 _ROOMS = {
     "results": ("/api/results", "/api/schemas/result.json"),
     "holdings": ("/api/positions", "/api/schemas/position.json"),
     "requests": ("/api/backtests",),
+    "leaderboard": ("/api/leaderboard",),
 }
 
 _REFUSED = {
@@ -72,9 +73,9 @@ DESCRIBED: dict[str, Any] = {
     },
     "/reports/{path}": {
         "get": {
-            "summary": "A report, or a list of what lies in a folder",
+            "summary": "A page of results, requests or positions; a report; or a list of what lies in a folder",
             "parameters": [{"name": "path", "in": "path", "required": True, "schema": {"type": "string"}}],
-            "responses": _answers("a page, or a file as it lies there", "text/html", 401, 404),
+            "responses": _answers("a page, or a file as it lies there", "text/html", 400, 401, 404, 409, 503),
         },
     },
     "/graphql": {
@@ -103,39 +104,8 @@ def unknown() -> list[BaseRoute]:
     return [Route("/api", _Unknown()), Mount("/api", _Unknown())]
 
 
-def _rooms(readings: Readings | None) -> list[tuple["_Room", tuple[str, ...]]]:
-    return [(_Room(name, readings), paths) for name, paths in _ROOMS.items()]
-
-
-class _Room:
-    """Routes whose modules take seconds to import: they are, in a thread, when somebody first asks for one."""
-
-    def __init__(self, name: str, readings: Readings | None) -> None:
-        self._name = name
-        self._readings = readings
-        self._router: Router | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._router is None:
-            self._router = await run_in_threadpool(self._opened)
-        await self._router(scope, receive, send)
-
-    def _opened(self) -> Router:
-        known = _module(self._name).routes(self._readings)
-        return Router([*known, *(Route(route.path, NotSo()) for route in known)], default=_Unknown())
-
-
-def _module(name: str) -> Any:
-    return import_module(f"coinhts_pipeline.front.{name}")
-
-
-class NotSo:
-    """A known path, and a method that it does not know."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        message = f"{scope['path']} does not know the method {scope['method']}"
-        refusal = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "bad_method", message)
-        await JSONResponse(refusal.document, refusal.status)(scope, receive, send)
+def _rooms(readings: Readings | None) -> list[tuple[Room, tuple[str, ...]]]:
+    return [(Room(name, readings, _Unknown()), paths) for name, paths in _ROOMS.items()]
 
 
 class _Asked:
@@ -179,7 +149,7 @@ async def _described(request: Request) -> JSONResponse:
 
 
 def document() -> dict[str, Any]:
-    text, described = {"type": "string"}, [_module(name).DESCRIBED for name in _ROOMS]
+    text, described = {"type": "string"}, [module_of(name).DESCRIBED for name in _ROOMS]
     refused = {"code": text, "message": text, "field": {"type": ["string", "null"]}}
     return {
         "openapi": "3.1.0",

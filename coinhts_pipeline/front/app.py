@@ -7,7 +7,7 @@ the process that serves it (`serve`).
 from collections import Counter
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -16,20 +16,21 @@ from starlette.types import ASGIApp
 
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.settings import Settings
-from coinhts_pipeline.front import address, api
-from coinhts_pipeline.front.bodies import body_up_to
+from coinhts_pipeline.front import address, api, reports
+from coinhts_pipeline.front.bodies import form_of
 from coinhts_pipeline.front.metrics import Counted, Metrics
 from coinhts_pipeline.front.origins import Asked, Refusal
-from coinhts_pipeline.front.pages import CONTENT_POLICY, login_page, logout_page
+from coinhts_pipeline.front.pages.doors import login_page, logout_page
+from coinhts_pipeline.front.pages.looks import CONTENT_POLICY
 from coinhts_pipeline.front.patient import Patient
 from coinhts_pipeline.front.proxy import Proxy
 from coinhts_pipeline.front.readings import Readings
-from coinhts_pipeline.front.reports import Reports
+from coinhts_pipeline.front.rooms import NotSo
+from coinhts_pipeline.front.shown import House
 from coinhts_pipeline.front.visitors import Doorkeeper, Visitor
 from coinhts_pipeline.front.wall import VISITOR, Wall
 
 _HOME = "/"
-_FORM = "application/x-www-form-urlencoded"
 _LONGEST_FORM = 8_192
 _TRIMMINGS = {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": "no-store"}
 
@@ -52,22 +53,16 @@ def _routes(settings: Settings, doorkeeper: Doorkeeper, readings: Readings | Non
         Route("/health", _alive),
         Route("/login", desk.login, methods=["GET", "POST"]),
         Route("/logout", desk.logout, methods=["GET", "POST"]),
-        Route("/reports", _into_reports),
-        Route("/reports/{path:path}", Reports(settings.reports_folder).show),
+        *reports.routes(House(settings, readings)),
         Route("/metrics", metrics.show),
         *api.routes(readings),
     ]
-    return [*ours, *(Route(route.path, api.NotSo()) for route in ours)]
+    return [*ours, *(Route(route.path, NotSo()) for route in ours)]
 
 
 async def _alive(request: Request) -> JSONResponse:
     del request
     return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
-
-
-async def _into_reports(request: Request) -> RedirectResponse:
-    del request
-    return RedirectResponse("/reports/", HTTPStatus.SEE_OTHER)
 
 
 class _Desk:
@@ -95,7 +90,7 @@ class _Desk:
         return RedirectResponse("/login", HTTPStatus.SEE_OTHER, leaving)
 
     async def _entered(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await form_of(request, _LONGEST_FORM)
         following = local_path(form.get("next", _HOME))
         who = request.client.host if request.client else "unknown"
         entered = await self._doorkeeper.enter(form.get("password", ""), who)
@@ -104,17 +99,6 @@ class _Desk:
             return HTMLResponse(login_page(following, entered), entered.status, _TRIMMINGS | waiting)
         welcome = self._doorkeeper.welcome(entered, by_tls=Asked.of(request.scope).comes_by_tls)
         return RedirectResponse(following, HTTPStatus.SEE_OTHER, {"Set-Cookie": welcome, "Cache-Control": "no-store"})
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """A small form's fields; of anything else, none."""
-    if Asked.of(request.scope).media_type != _FORM:
-        return {}
-    body = await body_up_to(request, _LONGEST_FORM)
-    if len(body) > _LONGEST_FORM:
-        return {}
-    fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
-    return {name: values[0] for name, values in fields.items()}
 
 
 def local_path(wanted: str) -> str:

@@ -208,6 +208,7 @@ _FILTERS = [
     _asks("symbol", {"type": "string"}),
     _asks("state", _STATES),
     _asks("limit", _COUNTED | {"maximum": MOST, "default": FEW}),
+    _asks("offset", {"type": "integer", "minimum": 0, "default": 0}),
 ]
 _LIST = {"type": "object", "properties": {"positions": {"type": "array", "items": {"$ref": SCHEMA_PATH}}}}
 _CHANGE = (400, 403, 404, 409)

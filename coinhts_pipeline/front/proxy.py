@@ -21,7 +21,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
 from coinhts_pipeline.front.origins import Asked, Refusal
-from coinhts_pipeline.front.pages import CONTENT_POLICY, starting_page
+from coinhts_pipeline.front.pages.doors import starting_page
+from coinhts_pipeline.front.pages.looks import CONTENT_POLICY
 from coinhts_pipeline.front.wall import VISITOR
 
 ROLE_HEADER = "x-coinhts-role"

@@ -1,6 +1,8 @@
-"""COINHTS_HOME/reports, listed and shown: pages that may draw, and do nothing in the name of who reads them.
+"""All below /reports/: pages made of what is asked for, and COINHTS_HOME/reports, listed and shown.
 
-What lives here: `Reports`. What stays out: making reports.
+What lives here: the routes, and `Reports`, which gives files: they may draw, and do nothing in the name of who reads
+them. What to add: a room of pages, as a module with `routes` and its paths in `_ROOMS`; a path that is listed there is
+never a file's. What stays out: the pages themselves (`result_pages`, …), and making reports.
 """
 
 from collections.abc import Iterator
@@ -11,10 +13,13 @@ from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
 
-from coinhts_pipeline.front.origins import Refusal
-from coinhts_pipeline.front.pages import CONTENT_POLICY, Entry, reports_page
+from coinhts_pipeline.front.origins import Asked
+from coinhts_pipeline.front.pages.files import Entry, folder_page
+from coinhts_pipeline.front.rooms import Room
+from coinhts_pipeline.front.shown import House, Missing, missing, shown
 
 # A sandbox without `allow-same-origin`: what a report runs belongs to no origin, so no door opens to it.
 SANDBOX = (
@@ -27,8 +32,26 @@ _OF_A_REPORT = {
     "Cross-Origin-Opener-Policy": "unsafe-none",
     "Cache-Control": "private, no-cache",
 }
-_OF_A_LIST = {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": "no-store"}
-_MISSING = Refusal(HTTPStatus.NOT_FOUND, "no_report", "there is no such report")
+_ROOMS = {
+    "result_pages": ("", "results", "results/{id}", "compare", "heatmap/{id}"),
+    "leaderboard_pages": ("leaderboard",),
+    "request_pages": ("requests", "requests/new", "requests/{id}/{deed}"),
+    "holding_pages": ("positions",),
+}
+
+
+def routes(house: House) -> list[Route]:
+    rooms = [(Room(name, house, Missing()), paths) for name, paths in _ROOMS.items()]
+    return [
+        Route("/reports", _into_reports),
+        *(Route(f"/reports/{path}", room) for room, paths in rooms for path in paths),
+        Route("/reports/{path:path}", Reports(house.settings.reports_folder).show),
+    ]
+
+
+async def _into_reports(request: Request) -> RedirectResponse:
+    del request
+    return RedirectResponse("/reports/", HTTPStatus.SEE_OTHER)
 
 
 class Reports:
@@ -38,18 +61,22 @@ class Reports:
         self._folder = folder
 
     async def show(self, request: Request) -> Response:
-        return await run_in_threadpool(self._shown, request.path_params["path"])
+        found = await run_in_threadpool(self._found, request.path_params["path"])
+        return found or missing(Asked.of(request.scope))
 
-    def _shown(self, path: str) -> Response:
-        found = within(self._folder, path) if path else self._folder
-        is_list = not path or path.endswith("/")
-        if found and found.is_file() and not is_list:
-            return FileResponse(found, headers=_OF_A_REPORT)
-        if found and found.is_dir() and not is_list:
+    def _found(self, path: str) -> Response | None:
+        found = within(self._folder, path)
+        if found and found.is_file() and not path.endswith("/"):
+            return as_report(found)
+        if found and found.is_dir() and path.endswith("/"):
+            return shown(folder_page(path, entries(found)))
+        if found and found.is_dir():
             return RedirectResponse(f"./{quote(found.name)}/", HTTPStatus.SEE_OTHER)
-        if found and (found.is_dir() or not path):
-            return HTMLResponse(reports_page(path, list(_entries(found))), headers=_OF_A_LIST)
-        return JSONResponse(_MISSING.document, _MISSING.status)
+        return None
+
+
+def as_report(file: Path) -> Response:
+    return FileResponse(file, headers=_OF_A_REPORT)
 
 
 def within(folder: Path, path: str) -> Path | None:
@@ -65,8 +92,12 @@ def within(folder: Path, path: str) -> Path | None:
     return found if found.is_relative_to(root) and found != root else None
 
 
+def entries(folder: Path) -> list[Entry]:
+    """Folders first, then files, by name; none where there is no folder yet."""
+    return list(_entries(folder))
+
+
 def _entries(folder: Path) -> Iterator[Entry]:
-    """Folders first, then files, by name."""
     found = [of for of in folder.iterdir() if within(folder, of.name)] if folder.is_dir() else []
     for of in sorted(found, key=lambda of: (not of.is_dir(), of.name)):
         facts = of.stat()

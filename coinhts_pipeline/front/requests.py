@@ -7,9 +7,8 @@ looked for by what they came to (`results`), and who may change anything (`wall`
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -17,39 +16,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from coinhts_core.backtests.windows import RANKS
 from coinhts_core.clock import now
 from coinhts_core.days import parse_day
-from coinhts_core.errors import (
-    BadRequestError,
-    QueueFullError,
-    RefusedError,
-    RequestStateError,
-    RetryableError,
-    UnknownRequestError,
-    UnknownResultError,
-)
-from coinhts_core.lake.lake import Lake
+from coinhts_core.errors import BadRequestError, RefusedError, RequestStateError
 from coinhts_core.requests.desk import STATES, Filter, Standing
 from coinhts_core.requests.reception import Reception
+from coinhts_core.requests.request import KINDS, MOST_COMBINATIONS
 from coinhts_core.requests.request import Request as Asked
 from coinhts_core.requests.strict import LONGEST
-from coinhts_core.results.shelf import Shelf
 from coinhts_core.wording import clipped
 from coinhts_pipeline.front.bodies import body_up_to
+from coinhts_pipeline.front.counter import ONCE, PATIENT, Counter
 from coinhts_pipeline.front.origins import Refusal
-from coinhts_pipeline.front.readings import Readings, busy, refused
+from coinhts_pipeline.front.readings import Readings, refused
 
 _ALL, _ONE = "/api/backtests", "/api/backtests/{id}"
-_REMEMBERS_S = 1.0
-_PATIENT, _ONCE = None, 0.0
-_MOST = 1_000
+_MOST, _MOST_SKIPPED = 1_000, 1_000_000
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
 _NO_STORE = {"Cache-Control": "no-store"}
-_Answering = Callable[[Reception], Response]
 
 
 def routes(readings: Readings | None) -> list[Route]:
-    desk = _Counter(readings)
+    desk = _Desk(Counter(readings))
     return [
         Route(_ALL, desk.submit, methods=["POST"]),
         Route(_ALL, desk.listed, methods=["GET"]),
@@ -60,11 +49,11 @@ def routes(readings: Readings | None) -> list[Route]:
     ]
 
 
-class _Counter:
-    """Where requests are put, and asked after."""
+class _Desk:
+    """What is asked at the counter, and answered in JSON."""
 
-    def __init__(self, readings: Readings | None) -> None:
-        self._readings = readings
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
 
     async def submit(self, request: Request) -> Response:
         body = await body_up_to(request, LONGEST)
@@ -73,17 +62,17 @@ class _Counter:
             standing = reception.submit(body, now())
             return _told(_brief(standing), HTTPStatus.ACCEPTED, {"Location": f"{_ALL}/{standing.id}"})
 
-        return await self._answered(submitted, _PATIENT)  # the same again is the same
+        return await self._answered(submitted)  # the same again is the same
 
     async def listed(self, request: Request) -> Response:
         def read(reception: Reception) -> Response:
-            return _told([of.facts for of in reception.desk.listed(_wanted(request))])
+            return _told([of.facts for of in reception.desk.listed(read_filter(request.query_params.multi_items()))])
 
-        return await self._answered(read, _PATIENT)
+        return await self._answered(read)
 
     async def one(self, request: Request) -> Response:
         name = request.path_params["id"]
-        return await self._answered(lambda reception: _told(reception.desk.find(name).facts), _PATIENT)
+        return await self._answered(lambda reception: _told(reception.desk.find(name).facts))
 
     async def result(self, request: Request) -> Response:
         name = request.path_params["id"]
@@ -92,72 +81,29 @@ class _Counter:
             standing = reception.desk.find(name)
             if standing.state != "completed":
                 raise RequestStateError(id=standing.id[:12], state=standing.state, deed="read yet")
-            return _told(self._shelf.document(standing.id))
+            return _told(self._counter.shelf.document(standing.id))
 
-        return await self._answered(read, _PATIENT)
+        return await self._answered(read)
 
     async def cancel(self, request: Request) -> Response:
         name = request.path_params["id"]
-        return await self._answered(lambda of: _told(of.desk.cancel(name, now()).facts), _ONCE)
+        return await self._answered(lambda of: _told(of.desk.cancel(name, now()).facts), ONCE)
 
     async def retry(self, request: Request) -> Response:
         name = request.path_params["id"]
-        return await self._answered(lambda of: _told(_brief(of.desk.retry(name, now())), HTTPStatus.ACCEPTED), _ONCE)
+        return await self._answered(lambda of: _told(_brief(of.desk.retry(name, now())), HTTPStatus.ACCEPTED), ONCE)
 
-    async def _answered(self, question: _Answering, patience_s: float | None) -> Response:
-        if self._readings is None:
-            return refused(busy("there is no ledger here"))
-        try:
-            return await self._readings.ask(lambda: self._unless_full(question), patience_s)
-        except RetryableError as error:
-            return refused(busy(error))
-        except RefusedError as error:
-            return refused(_refusal(error))
-
-    def _unless_full(self, question: _Answering) -> Response:
-        """A full queue is told at once, and not waited for as a ledger is that is away."""
-        try:
-            return question(self._reception)
-        except QueueFullError as error:
-            full = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "queue_full", str(error), retry_after_s=int(error.seconds))
-            return refused(full)
-
-    @property
-    def _house(self) -> Readings:
-        if self._readings is None:
-            msg = "nobody comes so far without a ledger"
-            raise RuntimeError(msg)
-        return self._readings
-
-    @cached_property
-    def _lake(self) -> Lake:
-        settings = self._house.settings
-        return Lake.open(settings.lake_url, settings.s3, settings.cache_folder)
-
-    @cached_property
-    def _reception(self) -> Reception:
-        return Reception(self._house.settings, self._house.ledger, self._lake, _REMEMBERS_S)
-
-    @cached_property
-    def _shelf(self) -> Shelf:
-        return Shelf(self._house.ledger, self._lake)
+    async def _answered(
+        self, question: Callable[[Reception], Response], patience_s: float | None = PATIENT
+    ) -> Response:
+        answer = await self._counter.asked(question, patience_s)
+        return refused(answer) if isinstance(answer, Refusal) else answer
 
 
-def _refusal(error: RefusedError) -> Refusal:
-    if isinstance(error, BadRequestError):
-        return Refusal(HTTPStatus.BAD_REQUEST, "bad_request", str(error), field=str(error.field))
-    if isinstance(error, UnknownRequestError):
-        return Refusal(HTTPStatus.NOT_FOUND, "unknown_request", str(error))
-    if isinstance(error, UnknownResultError):
-        return Refusal(HTTPStatus.NOT_FOUND, "unknown_result", str(error))
-    code = "bad_state" if isinstance(error, RequestStateError) else "refused"
-    return Refusal(HTTPStatus.CONFLICT, code, str(error))
-
-
-def _wanted(request: Request) -> Filter:
+def read_filter(given: Iterable[tuple[str, str]]) -> Filter:
     """The filters of a query, each once and within its bounds."""
     told: dict[str, Any] = {}
-    for name, text in request.query_params.multi_items():
+    for name, text in given:
         if name not in _FILTERS:
             raise BadRequestError(field=clipped(name, 80), reason=f"there is no such filter; {', '.join(_FILTERS)} are")
         if name in told:
@@ -172,6 +118,13 @@ def _wanted(request: Request) -> Filter:
 def _state(text: str) -> str:
     if text not in STATES:
         msg = f"it is one of {', '.join(STATES)}"
+        raise ValueError(msg)
+    return text
+
+
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        msg = f"it is one of {', '.join(KINDS)}"
         raise ValueError(msg)
     return text
 
@@ -200,21 +153,31 @@ def _return(text: str) -> float:
 
 
 def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST):
-        msg = f"it takes a whole number from 1 to {_MOST}"
+    return _whole(text, 1, _MOST)
+
+
+def _offset(text: str) -> int:
+    return _whole(text, 0, _MOST_SKIPPED)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+        msg = f"it takes a whole number from {least} to {most}"
         raise ValueError(msg)
-    return int(text)
+    return int(text[:9])
 
 
 _FIELDS = {"from": "since", "to": "until"}
 _FILTERS: Mapping[str, Callable[[str], Any]] = {
     "strategy": _strategy,
+    "kind": _kind,
     "state": _state,
     "from": _midnight,
     "to": _next_midnight,
     "min_return": _return,
     "max_return": _return,
     "limit": _limit,
+    "offset": _offset,
 }
 
 
@@ -247,12 +210,14 @@ _ID = {
 }
 _SCHEMAS: Mapping[str, dict[str, Any]] = {
     "strategy": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,47}$"},
+    "kind": {"enum": list(KINDS)},
     "state": {"enum": list(STATES)},
     "from": {"type": "string", "format": "date"},
     "to": {"type": "string", "format": "date"},
     "min_return": {"type": "number", "minimum": -1, "maximum": 1e9},
     "max_return": {"type": "number", "minimum": -1, "maximum": 1e9},
     "limit": {"type": "integer", "minimum": 1, "maximum": _MOST, "default": 50},
+    "offset": {"type": "integer", "minimum": 0, "maximum": _MOST_SKIPPED, "default": 0},
 }
 
 
@@ -271,7 +236,7 @@ def _request_schema() -> dict[str, Any]:
     knobs = {"type": "object", "additionalProperties": scalar}
     values = {"type": "array", "items": scalar, "minItems": 1}
     fields: dict[str, Any] = {
-        "kind": {"enum": ["backtest", "sweep", "walkforward"]},
+        "kind": {"enum": list(KINDS)},
         "strategy": {**text, "pattern": "^[a-z][a-z0-9_]{0,47}$"},
         "params": knobs,
         "symbols": {"type": "array", "items": text, "minItems": 1},
@@ -281,7 +246,12 @@ def _request_schema() -> dict[str, Any]:
         "mode": {"enum": ["account", "study"]},
         "account": knobs,
         "grid": {"type": "object", "additionalProperties": values},
+        "samples": {"type": "integer", "minimum": 1, "maximum": MOST_COMBINATIONS},
+        "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
         "folds": {"type": "integer", "minimum": 1, "maximum": 100},
+        "ratio": {"type": "number", "minimum": 0.1, "maximum": 100},
+        "anchored": {"type": "boolean"},
+        "by": {"enum": list(RANKS)},
     }
     described = {name: {"description": of.description} for name, of in Asked.model_fields.items() if of.description}
     properties = {name: {**of, **described.get(name, {})} for name, of in fields.items()}

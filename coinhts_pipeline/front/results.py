@@ -17,7 +17,7 @@ from coinhts_core.errors import BadRequestError, DamagedResultError, RefusedErro
 from coinhts_core.lake.lake import Lake
 from coinhts_core.results.described import DOCUMENT
 from coinhts_core.results.facts import KINDS
-from coinhts_core.results.kept import FEW, MOST, SHORTEST_ID, SORTS, read_id, read_wanted
+from coinhts_core.results.kept import FARTHEST, FEW, MOST, SHORTEST_ID, SORTS, read_id, read_wanted
 from coinhts_core.results.shelf import Shelf
 from coinhts_core.wording import clipped
 from coinhts_pipeline.front.origins import Refusal
@@ -35,6 +35,7 @@ _FILTERS: dict[str, dict[str, Any]] = {
     "max_return": {"type": "number"},
     "sort": {"enum": list(SORTS), "default": SORTS[0]},
     "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": FEW},
+    "offset": {"type": "integer", "minimum": 0, "maximum": FARTHEST, "default": 0},
 }
 
 

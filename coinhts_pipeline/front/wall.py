@@ -14,7 +14,8 @@ from structlog.contextvars import bind_contextvars
 
 from coinhts_core.errors import RetryableError
 from coinhts_pipeline.front.origins import Asked, Refusal, refusal_of
-from coinhts_pipeline.front.pages import CONTENT_POLICY, refused_page
+from coinhts_pipeline.front.pages.doors import refused_page
+from coinhts_pipeline.front.pages.looks import CONTENT_POLICY
 from coinhts_pipeline.front.visitors import Doorkeeper, Visitor
 
 VISITOR = "coinhts.visitor"

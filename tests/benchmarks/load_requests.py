@@ -1,7 +1,7 @@
-"""Many who ask for backtests, look how they stand and cancel them: `python -m tests.benchmarks.load_requests`.
+"""Many who ask for backtests, look how they stand and cancel them, while the house answers: `make load-requests`.
 
-What lives here: 500 connections, each of which submits, looks and cancels in turn, on a real house that answers
-meanwhile. What stays out: routes that only read (`load`), from which this borrows the house and the clock.
+What lives here: what each of them does, what became of all they were promised, and a queue that is full. What stays
+out: who asks (`visitors`), and routes that only read (`load`), from which this borrows the house.
 """
 
 import argparse
@@ -11,97 +11,70 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+from coinhts_core.ledger.connection import Ledger
+from coinhts_core.ledger.places import place_of
+from coinhts_core.ledger.server import EmbeddedServer
+from coinhts_core.requests.desk import MOST_QUEUED
 from coinhts_pipeline.installation import PROJECT
-from tests.benchmarks.load import Told, lived_in, table
+from tests.benchmarks.load import lived_in
+from tests.benchmarks.visitors import Crowd, Line, Visitor, table
 from tests.pipeline.upheld import Up
 
 GOALS_S = {"submit": 1.0, "status": 0.3, "cancel": 0.5}
-LONGEST_S = 2.0
-_DEEDS = tuple(GOALS_S)
+LONGEST_S, REFUSED_S = 2.0, 0.1
+TAKEN, DISTINCT = 0.95, 0.90
 _COLLECTED_DAYS = 5
+_REFUSALS = 200
+_COUNT = "SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE id = ANY(%s)) FROM requests"
 
 
-class Line:
-    """One connection that is kept, with the method and the body of each request."""
+class Askers:
+    """Each submits a question of its own, looks how it stands, and cancels it."""
 
-    def __init__(self, port: int, token: str) -> None:
-        self._port = port
-        self._heads = f"Host: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+    def __init__(self, first: str, last: str) -> None:
+        self._span = {"start_date": first, "end_date": last}
+        self.submitted: Counter[int] = Counter()
+        self.promised: list[str] = []
 
-    async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-        reader, writer = self._streams
-        head = f"{method} {path} HTTP/1.1\r\n{self._heads}Content-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
-        length = next(int(line.partition(b":")[2]) for line in lines if line.startswith(b"content-length:"))
-        return int(lines[0].split(b" ")[1]), await reader.readexactly(length)
+    def arriving(self, number: int) -> Visitor:
+        name = ""
 
-    def close(self) -> None:
-        if self._streams:
-            self._streams[1].close()
-        self._streams = None
+        async def visit(line: Line, deed: str, turn: int) -> int:
+            nonlocal name
+            if deed == "status":
+                return (await line.ask("GET", f"/api/backtests/{name}"))[0]
+            if deed == "cancel":
+                return (await line.ask("DELETE", f"/api/backtests/{name}"))[0]
+            status, name = await self.submit(line, number * 10_000 + turn)
+            return status
+
+        return visit
+
+    async def submit(self, line: Line, number: int) -> tuple[int, str]:
+        """A question that no other number asks; its id, if it is taken."""
+        account = {"cash": 1_000_000 + number}
+        asked = {"strategy": "sma_cross", "symbols": ["KRW-BTC"], "account": account, **self._span}
+        status, body = await line.ask("POST", "/api/backtests", json.dumps(asked).encode())
+        self.submitted[status] += 1
+        if status != 202:
+            return status, ""
+        self.promised.append(json.loads(body)["id"])
+        return status, self.promised[-1]
 
 
-@dataclass(frozen=True)
-class Load:
-    """How many ask, how often, for how long, and over which days."""
-
-    port: int
-    token: str
-    connections: int
-    think_s: float
-    seconds: float
-    first: str
-    last: str
-
-    async def run(self) -> dict[str, Told]:
-        told = {deed: Told() for deed in _DEEDS}
-        begin = time.monotonic() + 1.0
-        await asyncio.gather(*(self._visitor(number, begin, told) for number in range(self.connections)))
-        return told
-
-    async def _visitor(self, number: int, begin: float, told: dict[str, Told]) -> None:
-        """Submits a question of its own, looks how it stands, cancels it, at moments that are planned."""
-        line, name = Line(self.port, self.token), ""
-        # A third of all submit while another looks and the last cancels.
-        first = begin + self.think_s * (number / self.connections + number % len(_DEEDS))
-        for turn in range(int(self.seconds / self.think_s)):
-            planned, deed = first + turn * self.think_s, _DEEDS[turn % len(_DEEDS)]
-            await asyncio.sleep(max(0.0, planned - time.monotonic()))
-            try:
-                status, body = await asyncio.wait_for(self._done(line, deed, name, number, turn), 30)
-            except (OSError, EOFError, ValueError, TimeoutError) as error:
-                told[deed].errors.append(type(error).__name__)
-                line.close()
-                continue
-            if deed == "submit" and status == 202:
-                name = json.loads(body)["id"]
-            # Cancelled too late is an answer like another: it was done already.
-            if status in {200, 202, 409}:
-                told[deed].seconds.append(time.monotonic() - planned)
-            else:
-                told[deed].errors.append(str(status))
-        line.close()
-
-    async def _done(self, line: Line, deed: str, name: str, number: int, turn: int) -> tuple[int, bytes]:
-        if deed == "status":
-            return await line.ask("GET", f"/api/backtests/{name}")
-        if deed == "cancel":
-            return await line.ask("DELETE", f"/api/backtests/{name}")
-        asked = {
-            "strategy": "sma_cross",
-            "symbols": ["KRW-BTC"],
-            "start_date": self.first,
-            "end_date": self.last,
-            "account": {"cash": 1_000_000 + number * 10_000 + turn},
-        }
-        return await line.ask("POST", "/api/backtests", json.dumps(asked).encode())
+async def fill(up: Up, askers: Askers) -> list[float]:
+    """Submit until the queue is full, and for how long each of those waits who come then."""
+    line, waits, number = Line(up.port, up.token or ""), [], 100_000_000
+    while len(waits) < _REFUSALS and number < 100_000_000 + 3 * MOST_QUEUED:
+        number, begun = number + 1, time.monotonic()
+        status, _ = await askers.submit(line, number)
+        if status == 429:
+            waits.append(time.monotonic() - begun)
+    line.close()
+    return sorted(waits)
 
 
 def collect(up: Up, first: str, last: str) -> None:
@@ -112,6 +85,13 @@ def collect(up: Up, first: str, last: str) -> None:
     subprocess.run(command, env=environ, cwd=PROJECT, stdout=subprocess.DEVNULL, check=True)
 
 
+def count(up: Up, promised: list[str]) -> tuple[int, int, int]:
+    """How many rows there are, how many identities, and how many of those that were promised."""
+    with Ledger.open(EmbeddedServer(place_of(up.home)).url("coinhts")) as ledger, ledger.transaction() as connection:
+        (found,) = connection.execute(_COUNT, [list(set(promised))]).fetchall()
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--connections", type=int, default=500)
@@ -119,20 +99,30 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300.0)
     chosen = parser.parse_args()
     last = datetime.now(UTC).date() - timedelta(days=1)
-    span = str(last - timedelta(days=_COLLECTED_DAYS - 1)), str(last)
+    askers = Askers(str(last - timedelta(days=_COLLECTED_DAYS - 1)), str(last))
     with lived_in() as up:
-        collect(up, *span)
-        load = Load(up.port, up.token or "", chosen.connections, chosen.think, chosen.seconds, *span)
-        told = asyncio.run(load.run())
-    is_met = all(
-        not of.errors and of.at(0.99) <= GOALS_S[deed] and of.at(1.0) <= LONGEST_S for deed, of in told.items()
+        collect(up, str(last - timedelta(days=_COLLECTED_DAYS - 1)), str(last))
+        crowd = Crowd(up.port, up.token or "", chosen.connections, chosen.think, chosen.seconds)
+        told = asyncio.run(crowd.ask(list(GOALS_S), askers.arriving))
+        submitted, promised = Counter(askers.submitted), list(askers.promised)
+        rows, identities, kept = count(up, promised)
+        refused = asyncio.run(fill(up, askers))
+    taken, distinct = submitted[202] / submitted.total(), len(set(promised)) / max(1, len(promised))
+    lost, doubled = len(set(promised)) - kept, rows - identities
+    slowest = refused[int(0.99 * len(refused))] if refused else float("inf")
+    is_met = (
+        all(not of.errors and of.at(0.99) <= GOALS_S[deed] and of.at(1.0) <= LONGEST_S for deed, of in told.items())
+        and (lost, doubled) == (0, 0)
+        and taken >= TAKEN
+        and distinct >= DISTINCT
+        and slowest <= REFUSED_S
     )
     say = sys.stdout.write
-    say(f"{load.connections} connections, one request each {load.think_s:g} s, for {load.seconds:g} s\n")
-    say(table(load, told) + "\n")
-    for deed, of in told.items():
-        say(f"{deed}: at worst {of.at(1.0):.2f} s{', ' + ', '.join(sorted(set(of.errors))) if of.errors else ''}\n")
-    say(f"goal: p99 at most {GOALS_S}, none over {LONGEST_S} s, no error: {'met' if is_met else 'missed'}\n")
+    say(f"{crowd}\n{table(crowd, told)}\n")
+    say(f"{submitted.total()} submitted: {taken:.1%} taken, {distinct:.1%} distinct, {lost} lost, {doubled} doubled\n")
+    say(f"over the bound of {MOST_QUEUED}: {len(refused)} refused, p99 {slowest * 1_000:.1f} ms\n")
+    say(f"goal: p99 at most {GOALS_S}, none over {LONGEST_S} s, no error, nothing lost or doubled, {TAKEN:.0%} taken, ")
+    say(f"{DISTINCT:.0%} distinct, refused in {REFUSED_S * 1_000:.0f} ms: {'met' if is_met else 'missed'}\n")
     return 0 if is_met else 2
 
 

@@ -3,7 +3,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numba.core.errors import TypingError
 
 from coinhts_core import compiled
 
@@ -46,6 +48,38 @@ def ask(tmp_path):
 def test_what_is_kept_knows_whom_it_called(ask):
     """Found again as long as nothing has changed; worked out anew when a callee in another file has."""
     assert [ask(1), ask(1), ask(2), ask(2)] == [(42, 0), (42, 1), (44, 0), (44, 1)]
+
+
+@compiled.borrowing
+def total(numbers):
+    """Add numbers that somebody else holds."""
+    found = 0.0
+    for number in numbers:
+        found += number
+    return found
+
+
+@compiled.compiled
+def totals(numbers):
+    """Ask for the total of each row."""
+    return np.array([total(row) for row in numbers])
+
+
+@compiled.borrowing
+def fresh(count):
+    """Make an array, which only a caller may."""
+    return np.zeros(count).sum()
+
+
+def test_what_borrows_works_on_what_others_hold():
+    """It leaves them as they were, and can make none of its own: so nothing counts who refers to them."""
+    numbers = np.arange(6.0).reshape(3, 2)
+    before = sys.getrefcount(numbers)
+    assert totals(numbers).tolist() == [1.0, 5.0, 9.0]
+    assert total(numbers[2]) == 9.0
+    assert sys.getrefcount(numbers) == before
+    with pytest.raises(TypingError):
+        fresh(3)
 
 
 def test_where_nothing_can_be_written_it_compiles_all_the_same(ask, tmp_path):

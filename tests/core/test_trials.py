@@ -88,3 +88,12 @@ def test_a_try_without_a_sharpe_ratio_counts_and_is_not_apart(ledger):
     after = trials.counted("sma_cross")
     assert trial_of(flat).sharpe is None
     assert (after.trials, after.variance) == (before.trials + 1, before.variance)
+
+
+def test_every_strategy_is_counted_at_once(ledger):
+    """As each by itself; nobody is told of one that was never tried."""
+    trials = Trials(ledger)
+    assert trials.counted_of_all() == {}
+    trials.record([*swept(), Trial(digest("x"), "other", BTC, 0.1)])
+    assert trials.counted_of_all() == {name: trials.counted(name) for name in ("sma_cross", "other")}
+    assert trials.counted_of_all()["other"][::2] == (7, 1)

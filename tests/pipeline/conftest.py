@@ -19,6 +19,7 @@ from coinhts_core.settings import read_settings
 from coinhts_pipeline.cli import main
 from coinhts_pipeline.definitions import defs
 from coinhts_pipeline.installation import PROJECT, Installation, open_installation
+from tests.pipeline.asking import FIRST, collect, poison
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _DAILY = ("candles/minute", "signals/sma_cross", "backtests/sma_cross", "positions/sma_cross")
@@ -143,6 +144,25 @@ def house(_shared_house, monkeypatch) -> House:
     for name, value in _shared_house.environ.items():
         monkeypatch.setenv(name, value)
     return _shared_house
+
+
+@pytest.fixture(scope="module")
+def asked_house(open_house) -> Iterator[House]:
+    """Open one that knows some days of a coin, and strategies that misbehave, for a module that asks it for results."""
+    with open_house(symbols="KRW-BTC", start_date=str(FIRST)) as house:
+        collect(house.rooms)
+        poison(house.rooms)
+        yield house
+
+
+@pytest.fixture
+def asked(asked_house, monkeypatch) -> House:
+    """Give it as it is when nobody has asked for anything."""
+    for name, value in asked_house.environ.items():
+        monkeypatch.setenv(name, value)
+    with asked_house.rooms.ledger.transaction() as connection:
+        connection.execute("TRUNCATE requests, alerts, deliveries")
+    return asked_house
 
 
 @pytest.fixture

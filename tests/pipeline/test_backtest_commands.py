@@ -103,7 +103,7 @@ def test_stored_candles_are_rehearsed(house, answer):
         (["--strategy", "sma_cross", "--params", "{"], "--params is no JSON"),
         (["--strategy", "sma_cross", "--params", "[1]"], "--params is no JSON object"),
         (["--strategy", "sma_cross", "--timeframe", "15m"], "bars of 1h cannot make bars of 15m"),
-        (["--strategy", "sma_cross", "--timerange", "20260101-"], "a file is run over whole"),
+        (["--strategy", "sma_cross", "--timerange", "20260101-"], "a file is taken whole"),
         (["--strategy", "sma_cross", "--cash", "nan"], "--cash: input should be"),
     ],
 )

@@ -6,27 +6,16 @@ import pytest
 
 from coinhts_core.clock import now
 from coinhts_core.requests.desk import Desk, Verdict
-from tests.pipeline.asking import DAYS, FIRST, collect
+from tests.pipeline.asking import DAYS
 
 SUBMIT = ("backtest", "submit", "--strategy", "sma_cross", "--symbols", "KRW-BTC")
 SPAN = ("--timerange", f"{DAYS[1]}..{DAYS[-1]}")
 
 
-@pytest.fixture(scope="module")
-def _house(open_house):
-    with open_house(symbols="KRW-BTC", start_date=str(FIRST)) as house:
-        collect(house.rooms)
-        yield house
-
-
 @pytest.fixture
-def desk(_house, monkeypatch):
+def desk(asked):
     """Give the desk of a house in which nobody has asked for anything."""
-    for name, value in _house.environ.items():
-        monkeypatch.setenv(name, value)
-    with _house.rooms.ledger.transaction() as connection:
-        connection.execute("TRUNCATE requests")
-    return Desk(_house.rooms.ledger)
+    return Desk(asked.rooms.ledger)
 
 
 @pytest.fixture
@@ -66,7 +55,7 @@ def test_a_sweep_is_asked_with_its_values(desk, answer):
     ("options", "sentence"),
     [
         (("--kind", "sweep"), "the request's grid is refused"),
-        (("--grid", "fast"), "--grid fast is not like"),
+        (("--grid", "fast"), "fast is not like"),
         (("--timeframe", "7m"), "the request's timeframe is refused"),
         (("--set", "fats=1"), "the request's params.fats is refused"),
         (("--stop-loss", "7"), "the request's account.stop_loss is refused"),
@@ -77,6 +66,19 @@ def test_what_is_wrong_is_said_in_a_sentence(desk, answer, options, sentence):
     code, _, err = answer(*SUBMIT, *SPAN, *options)
     assert (code, sentence in err) == (1, True), err
     assert desk.listed() == []
+
+
+def test_a_search_is_asked_for_in_the_words_of_its_command(submitted, answer):
+    """Ranges of values, and how combinations are found."""
+    del submitted
+    grid = ["--grid", "fast=2:4", "--set", "slow=7"]
+    _, swept, _ = answer(*SUBMIT, "--kind", "sweep", *grid, "--samples", "2", "--seed", "7", "--json")
+    asked = json.loads(swept)["asked"]
+    assert (asked["grid"], asked["samples"], asked["seed"]) == ({"fast": [2, 3, 4]}, 2, 7)
+    options = ["--folds", "1", "--ratio", "2", "--anchored", "--by", "calmar"]
+    _, walked, _ = answer(*SUBMIT, "--kind", "walkforward", *grid, *options, "--json")
+    asked = json.loads(walked)["asked"]
+    assert (asked["folds"], asked["ratio"], asked["anchored"], asked["by"]) == (1, 2.0, True, "calmar")
 
 
 def test_status_cancel_and_retry_by_the_first_letters(submitted, answer, desk):

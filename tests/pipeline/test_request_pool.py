@@ -5,22 +5,12 @@ import pytest
 
 from coinhts_core.requests.desk import Claim
 from coinhts_pipeline.request_pool import Ended, Limits, Pool, Told
-from tests.pipeline.asking import FIRST, ask, collect, misbehave, poison
-
-
-@pytest.fixture(scope="module")
-def _house(open_house):
-    with open_house(symbols="KRW-BTC", start_date=str(FIRST)) as house:
-        collect(house.rooms)
-        poison(house.rooms)
-        yield house
+from tests.pipeline.asking import ask, misbehave
 
 
 @pytest.fixture
-def rooms(_house, monkeypatch):
-    for name, value in _house.environ.items():
-        monkeypatch.setenv(name, value)
-    return _house.rooms
+def rooms(asked):
+    return asked.rooms
 
 
 def claim(standing):

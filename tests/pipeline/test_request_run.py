@@ -9,30 +9,18 @@ from coinhts_core.errors import LedgerBusyError
 from coinhts_core.requests.desk import Desk
 from coinhts_pipeline.request_pool import Limits, Pool
 from coinhts_pipeline.request_run import Answering
-from tests.pipeline.asking import FIRST, ask, collect, misbehave, poison
-
-
-@pytest.fixture(scope="module")
-def _house(open_house):
-    with open_house(symbols="KRW-BTC", start_date=str(FIRST)) as house:
-        collect(house.rooms)
-        poison(house.rooms)
-        yield house
+from tests.pipeline.asking import ask, misbehave
 
 
 @pytest.fixture
-def rooms(_house, monkeypatch):
-    for name, value in _house.environ.items():
-        monkeypatch.setenv(name, value)
-    with _house.rooms.ledger.transaction() as connection:
-        connection.execute("TRUNCATE requests")
-    return _house.rooms
+def rooms(asked):
+    return asked.rooms
 
 
 @pytest.fixture(scope="module")
-def _pool(_house):
+def _pool(asked_house):
     with pytest.MonkeyPatch.context() as patched:
-        for name, value in _house.environ.items():
+        for name, value in asked_house.environ.items():
             patched.setenv(name, value)
         with Pool(2, Limits(seconds=60)) as pool:
             yield pool

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from coinhts_pipeline.request_worker import Lines
-from tests.pipeline.asking import FIRST, POISON, ask, collect, misbehave, poison
+from tests.pipeline.asking import POISON, ask, misbehave
 
 _THREADS = """
 import os
@@ -22,14 +22,6 @@ for module in request_worker._BEFORE_FORKS:
     import_module(module)
 print(sorted({(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}))
 """
-
-
-@pytest.fixture(scope="module")
-def _house(open_house):
-    with open_house(symbols="KRW-BTC", start_date=str(FIRST)) as house:
-        collect(house.rooms)
-        poison(house.rooms)
-        yield house
 
 
 class Worker:
@@ -65,15 +57,13 @@ class Worker:
 
 
 @pytest.fixture
-def rooms(_house, monkeypatch):
-    for name, value in _house.environ.items():
-        monkeypatch.setenv(name, value)
-    return _house.rooms
+def rooms(asked):
+    return asked.rooms
 
 
 @pytest.fixture(scope="module")
-def _worker(_house):
-    environ = {**os.environ, **_house.environ}
+def _worker(asked_house):
+    environ = {**os.environ, **asked_house.environ}
     before = dict(os.environ)
     os.environ |= environ
     worker = Worker()

@@ -123,7 +123,7 @@ def test_two_results_are_compared(keep, answer, tmp_path):
     assert told["verdict"] == "the cause is parameters: all else is the same"
     assert told["causes"] == [{"name": "parameters", "how": "fast 3 → 4"}]
     assert set(told["curves"]) == {one.id[:12], other.id[:12]}
-    assert (tmp_path / "page.html").read_text().count("<polyline") == 2
+    assert (tmp_path / "page.html").read_text().count('class="line ') == 2
     code, out, _ = answer("backtest", "compare", one.id[:8], other.id[:8])
     assert code == 0
     assert "fast 3 → 4" in out

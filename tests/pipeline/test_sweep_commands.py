@@ -55,6 +55,16 @@ def test_a_sweep_is_found_again(file, answer):
         assert "sharpe" in out.lower()
 
 
+@pytest.mark.parametrize("verb", ["top", "heatmap"])
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_what_is_no_sweep_is_said_to_be_none(file, answer, verb, form):
+    """In one sentence, whatever it is instead."""
+    run = told(answer, "backtest", "run", "--candles", file, "--strategy", "sma_cross")
+    code, out, err = answer("sweep", verb, run["id"][:12], *form)
+    assert (code, out) == (1, "")
+    assert f"result {run['id'][:12]} is no sweep; `coinhts backtest show {run['id'][:12]}`" in " ".join(err.split())
+
+
 def test_chance_and_timeframes(file, answer):
     """Some combinations, of hours joined to longer bars."""
     options = ["--candles", file, "--strategy", "sma_cross", "--set", "fast=2:9", "--set", "slow=10:30"]
@@ -69,7 +79,7 @@ def test_chance_and_timeframes(file, answer):
     [
         (["--set", "fast=x:y"], "is not like fast=4:52:2"),
         (["--set", "fasst=3"], "did you mean fast"),
-        (["--set", "fast=3", "--symbols", "KRW-BTC"], "a file is run over whole"),
+        (["--set", "fast=3", "--symbols", "KRW-BTC"], "a file is taken whole"),
         (["--set", "stop_loss=2"], "stop_loss"),
     ],
 )

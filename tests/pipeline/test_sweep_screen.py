@@ -2,9 +2,10 @@ from contextlib import nullcontext
 
 import pytest
 
+from coinhts_core.errors import BadRequestError, RefusedError
+from coinhts_core.results.swept import Heatmap
 from coinhts_pipeline import screen
 from coinhts_pipeline.sweep_screen import counted, show_best, show_heatmap
-from coinhts_pipeline.sweeps import Heatmap
 
 SWEEP = {
     "id": "ab" * 32,
@@ -31,6 +32,16 @@ def test_the_best_rows_show_knobs_and_figures(capsys):
     assert f"coinhts sweep heatmap {'ab' * 6}" in " ".join(told.split())
     show_best(SWEEP, "final_equity_krw", 1)
     assert "1.235e+07" in capsys.readouterr().out
+
+
+def test_what_has_no_best_rows_is_refused_before_anything_is_shown(capsys):
+    """No rows, no sweep, no such figure."""
+    for of, by in ((SWEEP | {"rows": []}, "sharpe"), (SWEEP | {"kind": "backtest"}, "sharpe")):
+        with pytest.raises(RefusedError):
+            show_best(of, by, 5)
+    with pytest.raises(BadRequestError):
+        show_best(SWEEP, "shape", 5)
+    assert not capsys.readouterr().out
 
 
 def test_the_darker_the_higher(capsys):

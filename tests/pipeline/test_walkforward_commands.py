@@ -81,7 +81,7 @@ def test_stored_candles_are_walked_and_their_tries_are_counted(house, answer):
         (["--by", "sharp"], "did you mean sharpe"),
         (["--folds", "60"], "40 days are too few for 60 windows"),
         (["--set", "cash=1,2"], "cash is nothing to choose"),
-        (["--timerange", "20260101-"], "a file is walked over whole"),
+        (["--timerange", "20260101-"], "a file is taken whole"),
     ],
 )
 def test_what_cannot_be_walked_is_refused(file, answer, options, sentence):

@@ -6,7 +6,7 @@ elements there are (`page`, `tables`, `plots`).
 
 from html import escape
 
-_ALONE = {"meta", "path"}  # elements without an end of their own
+_ALONE = {"input", "meta", "path"}  # elements without an end of their own
 
 
 class Markup(str):

@@ -1,34 +1,20 @@
-"""The page: one self-contained HTML file that asks nobody for anything.
+"""The page of a result.
 
 What lives here: `tearsheet`, and the order of its parts. What to add: a part. What stays out: parts themselves
-(`charts`, `tables`), how they look (`style.css`).
+(`charts`, `tables`), what is around them (`shell`), how they look (`style.css`, `charts.css`).
 
-The same sheet gives the same bytes. There is no script, and the page's own policy lets it load nothing.
+The same sheet gives the same bytes. There is no script.
 """
-
-from functools import cache
-from importlib import resources
 
 from coinhts_core.backtests.tearsheet import candle_chart, charts, tables
 from coinhts_core.backtests.tearsheet.markup import Markup, tag
 from coinhts_core.backtests.tearsheet.sheet import Sheet
+from coinhts_core.backtests.tearsheet.shell import shell
 from coinhts_core.backtests.tearsheet.trust import trust
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def tearsheet(of: Sheet) -> str:
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", of.title),
-        tag("style", _style()),
-    )
-    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', _header(of), _main(of), _footer()), lang='en')}\n"
+    return shell(of.title, _header(of), _main(of), _footer())
 
 
 def _header(of: Sheet) -> Markup:
@@ -77,8 +63,3 @@ def _footer() -> Markup:
         "Days are UTC days; they end at 00:00 UTC, which is 09:00 KST."
     )
     return tag("footer", tag("p", told))
-
-
-@cache
-def _style() -> Markup:
-    return Markup(resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8"))

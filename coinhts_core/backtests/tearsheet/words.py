@@ -46,6 +46,11 @@ def short(value: float, step: float) -> str:
     return f"{value / size:,.{decimals}f}{unit if value else ''}"
 
 
+def knob(value: object) -> str:
+    """What a strategy or an account was told."""
+    return "none" if value is None else number(value) if isinstance(value, float) else str(value)
+
+
 def in_utc(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 

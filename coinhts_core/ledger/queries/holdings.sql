@@ -33,15 +33,16 @@ WHERE number = %(number)s
 FOR UPDATE;
 
 -- name: find_holdings
--- Those of some states, of one coin or of all, the latest first, each beside the number of all.
+-- Those of some states, of one coin or of all, the latest first, perhaps after those that are open; each beside the
+-- number of all.
 SELECT
     number, key, state, version, symbol, opened_at, entry_price_krw, volume_base, entry_fee_rate,
     closed_at, exit_price_krw, exit_fee_rate, slippage_krw, note, recorded_at, changed_at,
     count(*) OVER () AS matching
 FROM holdings
 WHERE state = any(%(states)s) AND symbol = coalesce(%(symbol)s, symbol)
-ORDER BY opened_at DESC, number DESC
-LIMIT %(most)s;
+ORDER BY (%(is_open_first)s AND state = 'open') DESC, opened_at DESC, number DESC
+LIMIT %(most)s OFFSET %(skipped)s;
 
 -- name: change_holding
 -- The next version of one that is locked.

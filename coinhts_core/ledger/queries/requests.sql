@@ -38,12 +38,13 @@ SELECT identity, state, kind, strategy, asked, progress, step, error, attempts, 
 FROM requests
 WHERE
     (%(state)s::text IS NULL OR state = %(state)s)
+    AND (%(kind)s::text IS NULL OR kind = %(kind)s)
     AND (%(strategy)s::text IS NULL OR strategy = %(strategy)s)
     AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
     AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
     AND (NOT %(is_by_return)s OR identity IN (SELECT worth.id FROM worth))
 ORDER BY created_at DESC, identity DESC
-LIMIT %(most)s;
+LIMIT %(most)s OFFSET %(skipped)s;
 
 -- name: cancel_request
 -- Whoever works on it finds that it is not his any more.

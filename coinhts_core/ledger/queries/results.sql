@@ -42,7 +42,16 @@ ORDER BY
     END DESC NULLS LAST,
     kept_at DESC,
     id ASC
-LIMIT %(most)s;
+LIMIT %(most)s OFFSET %(skipped)s;
+
+-- name: find_moments
+-- Of some results, what tells how sure their Sharpe ratios are.
+SELECT
+    id,
+    (metrics ->> 'skew')::double precision AS skew,
+    (metrics ->> 'excess_kurtosis')::double precision AS excess_kurtosis
+FROM results
+WHERE id = any(%(ids)s);
 
 -- name: find_answers
 -- Every result as far as it matters for what may go, the oldest first.
@@ -64,3 +73,41 @@ WHERE
         WHERE newer.question = results.question AND (newer.kept_at, newer.id) > (results.kept_at, results.id)
     )
 RETURNING id;
+
+-- name: rank_results
+-- A page of coins, by name: of each strategy the best of its newest answers about the coin alone, and their count.
+WITH newest AS (
+    SELECT DISTINCT ON (question) id, strategy, symbols, sharpe
+    FROM results
+    WHERE
+        kind = 'backtest' AND mode = 'account' AND cardinality(symbols) = 1
+        AND (%(symbol)s::text IS NULL OR symbols[1] = %(symbol)s)
+        AND last_day - first_day + 1 >= %(days)s
+    ORDER BY question ASC, kept_at DESC, id DESC
+),
+
+placed AS (
+    SELECT
+        id,
+        count(*) OVER of_pair AS answers,
+        row_number() OVER (of_pair ORDER BY sharpe DESC NULLS LAST, id ASC) AS place,
+        dense_rank() OVER (ORDER BY symbols[1]) AS coin
+    FROM newest
+    WINDOW of_pair AS (PARTITION BY symbols[1], strategy)
+),
+
+best AS (
+    SELECT id, answers
+    FROM placed
+    WHERE place = 1 AND coin > %(skipped)s AND coin <= %(skipped)s + %(most)s
+)
+
+SELECT
+    results.strategy, results.id, results.timeframe, results.first_day, results.last_day, results.total_return,
+    results.max_drawdown, results.sharpe, results.trades, best.answers,
+    results.symbols[1] AS symbol,
+    (results.metrics ->> 'skew')::double precision AS skew,
+    (results.metrics ->> 'excess_kurtosis')::double precision AS excess_kurtosis
+FROM best
+INNER JOIN results ON best.id = results.id
+ORDER BY symbol ASC, results.sharpe DESC NULLS LAST, results.strategy ASC;

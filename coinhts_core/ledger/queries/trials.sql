@@ -17,3 +17,9 @@ SELECT
     var_samp(sharpe) AS variance,
     count(*) FILTER (WHERE strategy = %(strategy)s) AS of_strategy
 FROM trials;
+
+-- name: count_all_trials
+-- The same of each strategy at once: how many are its own; in the row without a strategy, of all.
+SELECT strategy, count(*) AS trials, var_samp(sharpe) AS variance
+FROM trials
+GROUP BY GROUPING SETS ((strategy), ());

@@ -20,6 +20,8 @@ from coinhts_core.backtests.overfitting import (
     overfitting_probability,
     permutation_test,
     probabilistic_sharpe,
+    sharpe_interval,
+    standard_error,
 )
 from coinhts_core.backtests.undefined import Undefined
 
@@ -66,6 +68,26 @@ def test_a_normal_case_by_hand():
     """Without skew and fat tails, 0.1 a day over 401 days is 2 / sqrt(1.005) deviations above 0."""
     assert probabilistic_sharpe(Moments(0.1, 401, 0.0, 3.0)) == NormalDist().cdf(2.0 / sqrt(1.005))
     assert probabilistic_sharpe(Moments(0.1, 401, 0.0, 3.0), 0.1) == 0.5
+
+
+def test_an_interval_ends_where_a_ratio_is_just_so_sure():
+    """What is above the lower end of 90 % is 95 % sure; both ends are a year's, as far from the ratio."""
+    low, high = sharpe_interval(EXAMPLE, 0.90)
+    assert probabilistic_sharpe(EXAMPLE, low / sqrt(365)) == pytest.approx(0.95)
+    assert probabilistic_sharpe(EXAMPLE, high / sqrt(365)) == pytest.approx(0.05)
+    assert (low + high) / 2 == pytest.approx(EXAMPLE.sharpe * sqrt(365))
+
+
+@given(st.floats(-0.3, 0.3), st.integers(5, 400))
+def test_an_error_is_that_of_many_draws(sharpe, days):
+    """Without skew and fat tails it is Lo's: the root of (1 + half of the squared ratio) over the days but one."""
+    assert standard_error(Moments(sharpe, days, 0.0, 3.0)) == pytest.approx(sqrt((1 + sharpe**2 / 2) / (days - 1)))
+
+
+def test_one_day_has_no_interval():
+    """Nor do returns so odd that the formula breaks."""
+    assert isinstance(sharpe_interval(Moments(0.1, 1, 0.0, 3.0), 0.9), Undefined)
+    assert isinstance(sharpe_interval(Moments(1.0, 99, 9.0, 3.0), 0.9), Undefined)
 
 
 @given(SHARPES, st.integers(2, 5_000), st.integers(1, 10**6), SPREADS)

@@ -42,6 +42,7 @@ def test_knobs_that_do_not_go_together_are_left_out():
         ({"fast": []}, "no value for fast"),
         ({"stop_loss": [0.1, 2.0]}, "stop_loss: "),
         ({"sizing": ["fixed"]}, "needs fixed_krw"),
+        (dict.fromkeys(("fast", "slow", "cash"), range(300_000)), "combinations are more than"),
     ],
 )
 def test_what_is_no_knob_is_refused(grid, sentence):

@@ -217,8 +217,19 @@ def test_positions_are_listed_by_coin_and_state(kept):
     few = kept.book.listed({"limit": "1"})
     assert (few.holdings, few.matching) == ([second], 3)
     assert kept.book.listed({"symbol": "KRW-XRP"}).matching == 0
-    with pytest.raises(BadPositionError, match="there is no such field here; it takes symbol, state, limit"):
+    with pytest.raises(BadPositionError, match="there is no such field here; it takes symbol, state, limit, offset"):
         kept.book.listed({"book": "live"})
+
+
+def test_those_that_are_open_may_come_first_and_a_page_at_a_time(kept):
+    """Each part the latest first; a page counts all, and one beyond the last has none to count."""
+    closed = kept.close(kept.open(opened_at="2026-01-02T12:00Z"))
+    older, newer = kept.open(opened_at="2026-01-01T00:00Z"), kept.open(opened_at="2026-01-02T06:00Z")
+    assert kept.book.listed({}).holdings == [closed, newer, older]
+    assert kept.book.listed({}, is_open_first=True).holdings == [newer, older, closed]
+    page = kept.book.listed({"limit": "1", "offset": "2"}, is_open_first=True)
+    assert (page.holdings, page.matching) == ([closed], 3)
+    assert kept.book.listed({"offset": "3"}).holdings == []
 
 
 def test_no_other_book_is_touched(kept, ledger):

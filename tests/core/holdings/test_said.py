@@ -44,9 +44,10 @@ _FIELDS = {
     "version": [*_NUMBERS, "0", "1.0", "9" * 10],
     "state": ["", "OPEN", "gone", "open,closed", []],
     "limit": ["0", "1001", "-1", "1.5", "", "ten", "\u0663", "9" * 40],
+    "offset": ["-1", "1.5", "", "ten", "\u0663", "9" * 40],
 }
 _DEEDS = {"closed_at": CLOSE, "exit_price_krw": CLOSE, "exit_fee_rate": CLOSE, "slippage_krw": CLOSE, "version": AMEND}
-_DEEDS |= {"state": LIST, "limit": LIST}
+_DEEDS |= {"state": LIST, "limit": LIST, "offset": LIST}
 _RIGHT = {
     OPEN: {"symbol": "KRW-BTC", "entry_price_krw": "1", "volume_base": "1"},
     CLOSE: {"version": "1", "exit_price_krw": "1"},

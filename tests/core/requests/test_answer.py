@@ -33,6 +33,20 @@ def test_an_answer_is_kept_under_the_identity_of_its_question(known, booked_desk
     assert told[-1] == (0.9, "keeps the result")
 
 
+def test_a_search_goes_as_it_was_asked_for(known, booked_desk, shelf):
+    """So many combinations of a sweep by chance; a walk-forward's windows, and what it chooses by."""
+
+    def told(kind, **facts):
+        of = furnish(read_request(ASKED | KINDS[kind] | facts), known)
+        return answer(of, booked_desk.lake, shelf, lambda *_: None, lambda: of.identity)
+
+    some, others = (told("sweep", samples=3, seed=seed).rows for seed in (1, 2))
+    assert (some.height, others.height) == (3, 3)
+    assert not some.equals(others)
+    walked = told("walkforward", folds=2, ratio=1.5, anchored=True, by="total_return").told
+    assert (walked["windows"], walked["anchored"], walked["chosen_by"]) == (2, True, "total_return")
+
+
 @pytest.mark.parametrize(("kind", "tried"), [("backtest", 1), ("sweep", 6), ("walkforward", 4)])
 def test_what_was_tried_for_an_answer_is_counted(known, booked_desk, shelf, kind, tried):
     """Every combination and coin once, however often it is answered."""

@@ -124,6 +124,15 @@ def test_what_can_be_waited_for_is_tried_three_times_more_and_then_given_up(desk
     assert desk.untold("dead", moment) == []
 
 
+def test_a_list_is_of_one_kind_and_goes_on_where_another_ended(desk, put):
+    """The latest first."""
+    names = put("one", "two", "three")
+    swept = desk.submit(Request(strategy="sma_cross", kind="sweep"), digest("swept"), later(9)).id
+    assert [of.id for of in desk.listed(Filter(kind="sweep"))] == [swept]
+    assert [of.id for of in desk.listed(Filter(kind="backtest", limit=2))] == names[:0:-1]
+    assert [of.id for of in desk.listed(Filter(kind="backtest", limit=2, offset=2))] == names[:1]
+
+
 def test_a_refusal_is_not_tried_again(desk, put):
     """It would be refused again."""
     (name,) = put("one")

@@ -69,6 +69,25 @@ def test_furnished_again_it_is_the_same(known, with_lineup, facts):
     assert again.grid == once.grid
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (
+            {"kind": "walkforward", "grid": {"fast": [2, 3]}, "end_date": "2026-01-06", "folds": 1},
+            {"ratio": 3.0, "anchored": False, "by": "sharpe"},
+        ),
+        ({"kind": "sweep", "grid": {"fast": range(2, 8)}, "samples": 4}, {"samples": 4, "seed": 0}),
+    ],
+)
+def test_how_combinations_are_found_is_said_where_nobody_said_it(with_lineup, facts, said):
+    """So a question is the same whether it names what is usual or not."""
+    grid = {name: list(values) for name, values in facts["grid"].items()}
+    of = furnished(with_lineup, **{**facts, "params": {"slow": 9}, "grid": grid})
+    assert said.items() <= of.request.facts().items()
+    named = furnished(with_lineup, **{**facts, **said, "params": {"slow": 9}, "grid": grid})
+    assert named.identity == of.identity
+
+
 def test_a_set_of_the_lineup_brings_its_knobs(with_lineup):
     """And what is told otherwise goes before them."""
     of = furnish(read_request({"strategy": "quick", "params": {"slow": 12}, "end_date": "2026-01-03"}), with_lineup)
@@ -89,6 +108,7 @@ def test_a_set_of_the_lineup_brings_its_knobs(with_lineup):
         ({"end_date": "2026-01-09"}, "end_date"),
         ({"start_date": "2026-01-07", "end_date": "2026-01-08"}, "symbols"),
         ({"kind": "walkforward", "params": {}, "grid": {"fast": [2]}, "folds": 9}, "folds"),
+        ({"kind": "walkforward", "params": {}, "grid": {"fast": [2]}, "folds": 1, "ratio": 90.0}, "folds"),
         ({"kind": "sweep", "params": {}, "grid": {"fats": [1]}}, "grid.fats"),
         ({"kind": "sweep", "params": {}, "grid": {"fast": [0]}}, "grid.fast"),
     ],

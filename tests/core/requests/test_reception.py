@@ -99,3 +99,11 @@ def test_a_changed_strategy_is_seen(reception, tmp_path):
         file.write_text(OWN.format(value=value))
         ids.append(of.submit(asked, NOON).id)
     assert ids[0] != ids[1]
+
+
+def test_what_may_be_asked_about_is_told(reception, booked_desk):
+    """Up to the last day that is over."""
+    found = reception().choices(NOON)
+    assert found.symbols == (booked_desk.registered.symbol,)
+    assert str(found.days.last) == "2026-01-04"
+    assert "sma_cross" in {of.name for of in found.strategies}

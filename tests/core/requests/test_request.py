@@ -86,6 +86,14 @@ def test_its_facts_read_back_to_the_same():
         ({"kind": "walkforward", "grid": {"fast": [1]}, "folds": 0}, "folds"),
         ({"kind": "walkforward", "grid": {"fast": [1]}, "folds": "3"}, "folds"),
         ({"folds": 3}, "folds"),
+        ({"ratio": 2.0}, "ratio"),
+        ({"kind": "sweep", "grid": {"fast": [1]}, "by": "sharpe"}, "by"),
+        ({"kind": "walkforward", "grid": {"fast": [1]}, "by": "sharp"}, "by"),
+        ({"kind": "walkforward", "grid": {"fast": [1]}, "ratio": 0.0}, "ratio"),
+        ({"kind": "walkforward", "grid": {"fast": [1]}, "anchored": 1}, "anchored"),
+        ({"kind": "walkforward", "grid": {"fast": [1]}, "samples": 3}, "samples"),
+        ({"kind": "sweep", "grid": {"fast": [1]}, "samples": 10_001}, "samples"),
+        ({"kind": "sweep", "grid": {"fast": [1]}, "seed": -1}, "seed"),
         ({"nonsense": 1}, "nonsense"),
     ],
 )
@@ -101,7 +109,7 @@ def test_hostile_values_are_taken_as_they_are_or_refused_by_name(field, value):
     facts = {"strategy": "sma_cross", "kind": "sweep", "grid": {"fast": [1]}} | {field: value}
     read, refused = read_or_refused(facts)
     if refused:
-        assert str(refused.field).split(".")[0] in {field, "grid", "mode", "folds"}
+        assert str(refused.field).split(".")[0] in {field, "grid", "mode", "folds", "ratio", "anchored", "by"}
         assert str(refused).isprintable()
     else:
         assert json.loads(json.dumps(read.facts(), allow_nan=False)) == read.facts()

@@ -76,7 +76,12 @@ def shelf(ledger, lake):
 
 @pytest.fixture
 def ten_thousand(ledger):
-    """Give a ledger of ten thousand results of fifty strategies over a year, one in ten with no return."""
+    """Give a ledger of ten thousand results."""
+    return with_ten_thousand(ledger)
+
+
+def with_ten_thousand(ledger):
+    """Of fifty strategies over a year, one in ten with no return."""
     with ledger.transaction() as connection:
         connection.execute(_MANY)
     with psycopg.connect(ledger.url, autocommit=True) as connection:

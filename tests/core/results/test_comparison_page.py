@@ -1,7 +1,7 @@
 from html.parser import HTMLParser
 
 from coinhts_core.results.comparison import compared
-from coinhts_core.results.comparison_page import page_of, row_of
+from coinhts_core.results.comparison_page import page_of, parts_of, row_of, title_of
 from tests.core.results.conftest import ran
 from tests.core.results.test_comparison import changed, held
 
@@ -13,10 +13,11 @@ def test_a_page_shows_causes_figures_and_both_curves():
     assert page == page_of(found)
     assert page.startswith("<!DOCTYPE html>")
     assert "fast 3 → 4" in page
-    assert page.count("<polyline") == 2
+    assert page.count('class="line ') == 2
+    assert page.count('class="key ') == 2
     assert "Total return" in page
     assert "<script" not in page
-    assert "default-src 'none'" in page.replace("&#x27;", "'")
+    assert "default-src &#x27;none&#x27;" in page
     HTMLParser().feed(page)
 
 
@@ -39,3 +40,11 @@ def test_a_figure_stands_in_its_unit():
     found = {of.name: row_of(of) for of in compared(held(ran()), held(ran(fast=4))).figures}
     assert found["total_return"][0] == "Total return"
     assert all(word.endswith("%") for word in found["total_return"][1:])
+
+
+def test_parts_stand_in_any_page():
+    """The same that the file shows, under its own title."""
+    found = compared(held(ran()), held(ran(fast=4)))
+    assert parts_of(found) in page_of(found)
+    assert title_of(found) == f"{found.first.id[:12]} against {found.second.id[:12]}"
+    assert parts_of(found).count("<section>") == 3

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -16,10 +17,9 @@ def test_words_become_what_they_mean():
     assert (wanted.min_return, wanted.max_return, wanted.limit, wanted.kind) == (-0.5, 2.0, 7, None)
     assert wanted.parameters["since"] == datetime(2026, 1, 1, tzinfo=UTC)
     assert wanted.parameters["until"] == datetime(2026, 2, 1, tzinfo=UTC)
-    assert read_wanted({}).parameters | {"sort": 0, "most": 0} == dict.fromkeys(read_wanted({}).parameters) | {
-        "sort": 0,
-        "most": 0,
-    }
+    unasked = {"sort": "newest", "most": 50, "skipped": 0}
+    assert read_wanted({}).parameters == dict.fromkeys(read_wanted({}).parameters) | unasked
+    assert read_wanted({"limit": 7, "offset": "14"}).parameters["skipped"] == 14
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,8 @@ def test_words_become_what_they_mean():
         ("limit", "0", "greater than or equal to 1"),
         ("limit", "1001", "less than or equal to 1000"),
         ("limit", "1.5", "valid integer"),
+        ("offset", "-1", "greater than or equal to 0"),
+        ("offset", "9999999", "less than or equal to 1000000"),
         ("limt", "5", "did you mean limit"),
         ("strategy", ["sma_cross"], "string"),
     ],
@@ -87,3 +89,17 @@ def test_a_row_is_told_without_what_is_long():
     assert (of.facts["symbols"], of.facts["first_day"]) == (["KRW-BTC"], "2026-01-01")
     assert not {"asked", "metrics", "made_from", "frames"} & of.facts.keys()
     assert SORTS[0] == "newest"
+    assert of.days == 2
+
+
+def test_a_table_says_what_was_asked_of_it():
+    """What it says itself goes before; a run's document is whole."""
+    of = Kept(
+        "a" * 64, "q", "sweep", "sma_cross", "account", ("KRW-BTC",), "1h", date(2026, 1, 1), date(2026, 1, 2),
+        None, None, None, None, is_pinned=False, kept_at=datetime(2026, 2, 1, tzinfo=UTC),
+        asked={"grid": {"fast": [1]}, "combinations": 1},
+    )  # fmt: skip
+    told = {"id": "a" * 64, "kind": "sweep", "combinations": 2, "rows": []}
+    others = {"grid": {"fast": [1]}, "strategy": "sma_cross", "symbols": ["KRW-BTC"], "timeframe": "1h"}
+    assert of.completed(told) == told | others
+    assert replace(of, kind="backtest").completed({"id": 1}) == {"id": 1}

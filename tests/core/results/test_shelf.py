@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from coinhts_core.backtests.document import document_of
+from coinhts_core.backtests.overfitting import badge_of
 from coinhts_core.clock import now
 from coinhts_core.errors import DamagedResultError, RefusedError, UnknownResultError
 from coinhts_core.lake.lake import Lake
@@ -59,6 +60,8 @@ def test_a_table_is_found_as_it_was_kept(shelf):
     assert (row.kind, row.total_return, row.asked["grid"]) == ("sweep", 0.1, {"fast": [3, 4, 5]})
     document = shelf.document("aaaaaa")
     assert (document["id"], len(document["rows"])) == ("a" * 64, 3)
+    assert (document["strategy"], document["symbols"], document["timeframe"]) == ("sma_cross", ["KRW-BTC"], "1h")
+    assert document["grid"] == {"fast": [3, 4, 5]}
 
 
 def test_an_identity_of_a_request_is_the_documents_id(shelf):
@@ -206,6 +209,26 @@ def test_lists_hold_what_is_looked_for(shelf, ledger):
     assert found(max_return=returns[best[1]], sort="return") == best[1:]
     for sort in SORTS:
         assert sorted(found(sort=sort)) == sorted([*ids, "a" * 64])
+
+
+def test_lists_are_read_in_parts(shelf):
+    """Each row once, in one order."""
+    rows = {kept(shelf, ran(fast=fast)).id for fast in (3, 4, 5)}
+    for sort in SORTS:
+        parts = [shelf.listed(read_wanted({"limit": 2, "offset": offset, "sort": sort})) for offset in (0, 2, 4)]
+        assert [len(part) for part in parts] == [2, 1, 0]
+        assert {of.id for part in parts for of in part} == rows
+
+
+def test_each_run_of_a_list_has_its_grade(shelf):
+    """The same as its badge; a table has none, and of nothing nothing is asked."""
+    rows = [kept(shelf, ran(fast=fast)) for fast in (3, 4)]
+    table = shelf.keep("a" * 64, swept(), SWEPT)
+    counted = shelf.counted("sma_cross")
+    badges = {row.id: badge_of(row.metrics, row.days, counted).grade for row in rows}
+    assert shelf.grades([*rows, table], counted) == badges
+    assert shelf.grades(shelf.listed(), shelf.counted("another")) == badges
+    assert shelf.grades([table], counted) == {}
 
 
 def test_two_are_compared_by_what_lies_on_the_shelf(shelf):

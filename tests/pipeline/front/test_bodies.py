@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from starlette.requests import Request
 
-from coinhts_pipeline.front.bodies import body_up_to
+from coinhts_pipeline.front.bodies import body_up_to, form_of
 
 
 def bringing(chunks):
@@ -26,3 +26,21 @@ def test_no_more_is_read_than_tells_that_it_is_too_long(chunks, read, pieces):
     request, taken = bringing(chunks)
     assert asyncio.run(body_up_to(request, 4)) == read
     assert len(taken) == pieces
+
+
+def form(body, media_type="application/x-www-form-urlencoded"):
+    """What a form says that is sent in two pieces."""
+    request, _ = bringing([body[:3], body[3:]])
+    request.scope["headers"] = [(b"content-type", media_type.encode())]
+    request.scope["path"] = "/"
+    return asyncio.run(form_of(request, 40))
+
+
+def test_a_form_is_read_field_by_field():
+    """Each once, also those that were left empty; whatever bytes are in them."""
+    assert form(b"a=1+2&b=&a=3&c=%EB%B3%B4%FF") == {"a": "1 2", "b": "", "c": "보\ufffd"}
+
+
+def test_what_is_no_form_has_no_fields():
+    """Nor one that is too long."""
+    assert form(b"a=1", "application/json") == form(b"a=" + b"1" * 40) == {}

@@ -34,6 +34,8 @@ def test_results_are_told_as_the_command_tells_them(locked_port, shelf):
     best = max(rows, key=lambda row: row.total_return)
     asked = f"/api/results?sort=return&limit=1&strategy=sma_cross&min_return={best.total_return}&from=2026-01-01"
     assert [of["id"] for of in locked_port.read(asked, **PROGRAM).document] == [best.id]
+    second = locked_port.read("/api/results?limit=1&offset=1", **PROGRAM).document
+    assert [of["id"] for of in second] == [of.id for of in shelf.listed()][1:2]
 
 
 def test_a_document_is_told_as_it_was_kept_and_as_it_is_described(locked_port, shelf):
@@ -60,6 +62,7 @@ def test_two_results_are_compared(locked_port, shelf):
         ("/api/results?limit=0", "limit"),
         ("/api/results?limit=%D9%A3", "limit"),
         ("/api/results?limit=1&limit=2", "limit"),
+        ("/api/results?offset=-1", "offset"),
         ("/api/results?from=2026-02-30", "from"),
         ("/api/results?to=%00", "to"),
         ("/api/results?min_return=nan", "min_return"),

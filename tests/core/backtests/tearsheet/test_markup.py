@@ -33,8 +33,9 @@ def test_markup_stands_as_it_is():
 
 
 def test_some_elements_stand_alone():
-    """A drawing's shapes and the head's facts have no inside."""
+    """A drawing's shapes, the head's facts and fields have no inside."""
     assert tag("path", d="M0 0") == '<path d="M0 0"/>'
+    assert tag("input", name="a", value="") == '<input name="a" value=""/>'
 
 
 def _shown(text):

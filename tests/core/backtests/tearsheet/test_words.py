@@ -70,3 +70,12 @@ def test_moments_are_told_in_both_zones():
     for zone in (UTC, timezone(timedelta(hours=-5))):
         assert words.in_utc(at.astimezone(zone)) == "2026-01-02 15:30 UTC"
         assert words.in_kst(at.astimezone(zone)) == "2026-01-03 00:30 KST"
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [(None, "none"), (10_000_000.0, "10,000,000"), (0.05, "0.05"), (20, "20"), ("1h", "1h"), (True, "True")],
+)
+def test_knobs_are_printed_as_people_tell_them(value, printed):
+    """None is none; a number is no power of ten."""
+    assert words.knob(value) == printed
