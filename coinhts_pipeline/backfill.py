@@ -4,6 +4,7 @@ What lives here: planning, running and counting. What stays out: how the command
 (`coinhts_core.agenda`).
 """
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -140,6 +141,7 @@ def execute(runner: Runner, planned: Plan, progress: Progress | None = None) -> 
     rooms = runner.installation.rooms
     if planned.blocks and any(entry.looks_at_days for entry in rooms.lineup.values()):
         collect_day_bars(runner, rooms.active)
+    gc.freeze()  # what is loaded by now stays: to look for garbage in it time and again costs a twentieth
     for block in planned.blocks:
         runner.run(REHEARSE_DAYS, tags=block.tags, progress=progress)
     if planned.blocks or not rooms.lake.number_of_whole("leaderboard"):  # a run may have died before this one

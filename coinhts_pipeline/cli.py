@@ -10,20 +10,20 @@ import sys
 import click
 
 from coinhts_core.errors import CoinhtsError
-from coinhts_pipeline.alert_commands import alert
-from coinhts_pipeline.backtest_commands import backtest
-from coinhts_pipeline.commands import command, document, opened, scope, told
-from coinhts_pipeline.config_commands import config
-from coinhts_pipeline.data_commands import data
-from coinhts_pipeline.lake_commands import lake
-from coinhts_pipeline.market_commands import market
-from coinhts_pipeline.position_commands import position
-from coinhts_pipeline.request_commands import add_to as add_requests_to
-from coinhts_pipeline.result_commands import add_to as add_results_to
-from coinhts_pipeline.signal_commands import signal
-from coinhts_pipeline.strategy_commands import strategy
-from coinhts_pipeline.sweep_commands import sweep
-from coinhts_pipeline.walkforward_commands import walkforward
+from coinhts_pipeline.commands.alert import alert
+from coinhts_pipeline.commands.backtest import backtest
+from coinhts_pipeline.commands.config import config
+from coinhts_pipeline.commands.data import data
+from coinhts_pipeline.commands.lake import lake
+from coinhts_pipeline.commands.market import market
+from coinhts_pipeline.commands.options import command, document, opened, scope, told
+from coinhts_pipeline.commands.position import position
+from coinhts_pipeline.commands.request import add_to as add_requests_to
+from coinhts_pipeline.commands.result import add_to as add_results_to
+from coinhts_pipeline.commands.signal import signal
+from coinhts_pipeline.commands.strategy import strategy
+from coinhts_pipeline.commands.sweep import sweep
+from coinhts_pipeline.commands.walkforward import walkforward
 
 _CRASHED = 3
 _ASKED_WRONG = 1

@@ -2,7 +2,7 @@
 
 What lives here: `requests/results`, a partition a request; the sensor that claims, those that settle what a dead run
 left, and jobs whose forms submit, cancel and retry. What stays out: the queue (`coinhts_core.requests.desk`), the loop
-(`request_run`), and the computing (`request_worker`).
+(`requests.run`), and the computing (`requests.worker`).
 
 Whatever Dagster does twice, or forgets, changes nothing: a request is claimed by one conditional statement, and settled
 by whoever holds the claim.
@@ -29,8 +29,8 @@ from coinhts_core.results.frames import SUMMARY
 from coinhts_core.results.shelf import Shelf
 from coinhts_core.settings import Settings, read_settings
 from coinhts_pipeline.columns import described
-from coinhts_pipeline.request_pool import Limits, Pool
-from coinhts_pipeline.request_run import LASTS_S, MOST_AT_ONCE, Answering
+from coinhts_pipeline.requests.pool import Limits, Pool
+from coinhts_pipeline.requests.run import LASTS_S, MOST_AT_ONCE, Answering
 from coinhts_pipeline.resources import House, Rooms
 from coinhts_pipeline.verdicts import asset_body, told_to_dagster
 

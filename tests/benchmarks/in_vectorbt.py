@@ -36,7 +36,7 @@ def coins(parts, point, engine="numba", **account):
         portfolio = vectorbt.Portfolio.from_signals(
             closes.to_numpy(), entries, exits, price=opens.to_numpy(), **_account(account)
         )
-        return [(portfolio, _metrics(portfolio))]
+        return [_told_of(portfolio)]
 
     return [call], _told
 
@@ -58,7 +58,7 @@ def _of_crossings(closes, opens, points, account):
     entries = quick.ma_crossed_above(calm).vbt.signals.fshift(1)
     exits = quick.ma_crossed_below(calm).vbt.signals.fshift(1)
     portfolio = vectorbt.Portfolio.from_signals(closes, entries, exits, price=opens, **_account(account))
-    return portfolio, _metrics(portfolio)
+    return _told_of(portfolio)
 
 
 @njit
@@ -95,11 +95,16 @@ def _of_breakouts(candles, points, hold_bars, vol_window, account):
         upon_stop_exit="close",
         **_account(account),
     )
-    return portfolio, _metrics(portfolio)
+    return _told_of(portfolio)
 
 
 def _account(of):
     return {"size": np.inf, "init_cash": of["cash"], "fees": of["fee_rate"], "freq": "1min"}
+
+
+def _told_of(portfolio):
+    """Its metrics, and its trades; not itself, for a call's portfolios together would fill a machine."""
+    return (portfolio.trades.closed.records, portfolio.wrapper.shape_2d[1]), _metrics(portfolio)
 
 
 def _metrics(portfolio):
@@ -112,14 +117,12 @@ def _told(outcomes):
     return {
         "final": np.concatenate([np.atleast_1d(of[0]) for of in metrics]),
         "trades": np.concatenate([np.atleast_1d(of[1]) for of in metrics]),
-        "bars": np.concatenate([_bars(portfolio) for parts in outcomes for portfolio, _ in parts]),
+        "bars": np.concatenate([_bars(*trades) for parts in outcomes for trades, _ in parts]),
     }
 
 
-def _bars(portfolio):
+def _bars(records, columns):
     """Where each coin's or point's closed trades begin and end, as one number a trade list."""
-    records = portfolio.trades.closed.records
-    columns = portfolio.wrapper.shape_2d[1]
     sums = np.zeros(columns, np.int64)
     np.add.at(sums, records["col"], records["entry_idx"] * 3 + records["exit_idx"])
     return sums

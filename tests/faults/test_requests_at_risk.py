@@ -16,8 +16,8 @@ from coinhts_core.clock import now
 from coinhts_core.requests.desk import Desk
 from coinhts_core.results.shelf import Shelf
 from coinhts_pipeline.installation import PROJECT
-from coinhts_pipeline.request_pool import Limits, Pool
-from coinhts_pipeline.request_run import Answering
+from coinhts_pipeline.requests.pool import Limits, Pool
+from coinhts_pipeline.requests.run import Answering
 from tests.pipeline.asking import FIRST, POISON, ask, collect, misbehave, poison
 from tests.pipeline.upheld import Up, free_port
 
@@ -74,7 +74,7 @@ class Lived:
         for process in psutil.Process(self.up.process.pid).children(recursive=True):
             with suppress(psutil.Error):
                 words = " ".join(process.cmdline())
-                if "execute_run" in words or "request_worker" in words:
+                if "execute_run" in words or "requests.worker" in words:
                     found.append(process)
         return [process for process in found if process]
 

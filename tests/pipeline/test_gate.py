@@ -4,7 +4,7 @@ from coinhts_core import laws
 from coinhts_core.lineup import read_lineup
 from coinhts_core.settings import read_settings
 from coinhts_pipeline import gate
-from tests.pipeline.test_strategy_commands import CHEATS, cheat
+from tests.pipeline.commands.test_strategy import CHEATS, cheat
 
 
 @pytest.mark.parametrize("name", CHEATS)

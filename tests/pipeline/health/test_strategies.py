@@ -4,8 +4,8 @@ from coinhts_core.lineup import read_lineup
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.health import strategies as strategy_health
 from coinhts_pipeline.health.diagnosis import State
+from tests.pipeline.commands.test_strategy import CHEATS, cheat
 from tests.pipeline.test_cli import PACED
-from tests.pipeline.test_strategy_commands import CHEATS, cheat
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Answering requests: claims become work, work becomes ends, and everybody hears how far it is.
 
 What lives here: `answer_claims`, the loop of a run. What stays out: the queue (`coinhts_core.requests.desk`), processes
-(`request_pool`), and what Dagster is told (`defs.requests`).
+(`requests.pool`), and what Dagster is told (`defs.requests`).
 """
 
 import logging
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from coinhts_core.clock import now
 from coinhts_core.errors import RetryableError
 from coinhts_core.requests.desk import Claim, Desk, State
-from coinhts_pipeline.request_pool import Ended, Pool, Told
+from coinhts_pipeline.requests.pool import Ended, Pool, Told
 
 MOST_AT_ONCE = 50
 LASTS_S = 1_800.0  # of a run: then it takes nothing new

@@ -3,7 +3,7 @@ import json
 import click
 import pytest
 
-from coinhts_pipeline.commands import command, document, scope
+from coinhts_pipeline.commands.options import command, document, scope
 
 
 @click.command()

@@ -2,8 +2,8 @@ import pytest
 
 from coinhts_core.errors import LedgerBusyError, UnknownMarketError
 from coinhts_core.settings import read_settings
-from coinhts_pipeline import request_child
-from coinhts_pipeline.request_child import answered
+from coinhts_pipeline.requests import child
+from coinhts_pipeline.requests.child import answered
 
 ORDER = {"id": "0" * 64, "asked": {"strategy": "sma_cross"}, "memory_mb": 64}
 
@@ -26,7 +26,7 @@ def test_however_it_ends_there_are_words_for_it(tmp_path, monkeypatch, error, en
     def computed(*_):
         raise error
 
-    monkeypatch.setattr(request_child, "_computed", computed)
+    monkeypatch.setattr(child, "_computed", computed)
     settings = read_settings({"COINHTS_HOME": str(tmp_path), "COINHTS_WEB__TOKEN": "hunter2hunter2"})
     told = answered(settings, ORDER, lambda *_: None)
     assert told["end"] == end

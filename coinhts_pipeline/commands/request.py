@@ -1,7 +1,7 @@
 """coinhts backtest submit, status, cancel, retry: requests that the house answers while nobody waits for them.
 
 What lives here: these commands, and `add_to`, which puts them into their group. What stays out: running in the
-command's own process (`backtest_commands`), results (`result_commands`), and the queue (`coinhts_core.requests`).
+command's own process (`commands.backtest`), results (`commands.result`), and the queue (`coinhts_core.requests`).
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coinhts_pipeline.commands import command, document
-from coinhts_pipeline.questions import account_facts, account_options, knob_options, told_knobs
+from coinhts_pipeline.commands.options import command, document
+from coinhts_pipeline.commands.questions import account_facts, account_options, knob_options, told_knobs
 
 if TYPE_CHECKING:
     # whose imports `--help` need not wait for

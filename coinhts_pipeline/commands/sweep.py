@@ -1,14 +1,14 @@
 """coinhts sweep: one strategy with many combinations of knobs, the best of them, and a map of them.
 
-What lives here: the group's commands. What stays out: the work (`sweeps`), and single runs (`backtest_commands`).
+What lives here: the group's commands. What stays out: the work (`sweeps`), and single runs (`commands.backtest`).
 """
 
 from typing import Any
 
 import click
 
-from coinhts_pipeline.commands import command, document, opened
-from coinhts_pipeline.questions import account_options, axis_options, candle_options, read_question
+from coinhts_pipeline.commands.options import command, document, opened
+from coinhts_pipeline.commands.questions import account_options, axis_options, candle_options, read_question
 
 _FEW = 10
 

@@ -1,14 +1,14 @@
 """coinhts backtest: a strategy over candles of the lake or of a file, its figures and its page.
 
-What lives here: the group, and running. What stays out: what was kept (`result_commands`), and the work (`backtests`).
+What lives here: the group, and running. What stays out: what was kept (`commands.result`), and the work (`backtests`).
 """
 
 from typing import Any
 
 import click
 
-from coinhts_pipeline.commands import command, document, opened
-from coinhts_pipeline.questions import account_options, candle_options, knob_options, read_question, told_knobs
+from coinhts_pipeline.commands.options import command, document, opened
+from coinhts_pipeline.commands.questions import account_options, candle_options, knob_options, read_question, told_knobs
 
 
 @click.group()

@@ -1,14 +1,14 @@
 """coinhts walkforward: choose on days that were seen, trade on days that were not, window by window.
 
-What lives here: the group's commands. What stays out: the work (`walkforwards`), and sweeps (`sweep_commands`).
+What lives here: the group's commands. What stays out: the work (`walkforwards`), and sweeps (`commands.sweep`).
 """
 
 from typing import Any
 
 import click
 
-from coinhts_pipeline.commands import command, document, opened
-from coinhts_pipeline.questions import account_options, axis_options, candle_options, read_question
+from coinhts_pipeline.commands.options import command, document, opened
+from coinhts_pipeline.commands.questions import account_options, axis_options, candle_options, read_question
 
 
 @click.group()

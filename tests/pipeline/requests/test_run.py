@@ -7,8 +7,8 @@ import pytest
 from coinhts_core.clock import now
 from coinhts_core.errors import LedgerBusyError
 from coinhts_core.requests.desk import Desk
-from coinhts_pipeline.request_pool import Limits, Pool
-from coinhts_pipeline.request_run import Answering
+from coinhts_pipeline.requests.pool import Limits, Pool
+from coinhts_pipeline.requests.run import Answering
 from tests.pipeline.asking import ask, misbehave
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coinhts_pipeline.commands import command, document
+from coinhts_pipeline.commands.options import command, document
 
 if TYPE_CHECKING:
     # whose imports `--help` need not wait for

@@ -1,7 +1,7 @@
 import pytest
 
 from coinhts_core.errors import RefusedError
-from coinhts_pipeline.questions import account_facts, read_question, told_knobs
+from coinhts_pipeline.commands.questions import account_facts, read_question, told_knobs
 
 NOTHING = dict.fromkeys(("symbols", "timerange", "timeframe", "candles", "symbol", "timezone"))
 ACCOUNT = {"no_rules": False, "cash": None, "stop_loss": None}

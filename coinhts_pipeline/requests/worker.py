@@ -1,12 +1,12 @@
-"""A process that answers requests, one at a time, each in a child of its own: `python -m …request_worker`.
+"""A process that answers requests, one at a time, each in a child of its own: `python -m …requests.worker`.
 
 What lives here: the limits of a child, and its life and death. What to add: a limit. What stays out: what is computed
-(`coinhts_core.requests.answer`), and who decides what becomes of a request (`request_run`).
+(`coinhts_core.requests.answer`), and who decides what becomes of a request (`requests.run`).
 
 Most of what a child needs is imported before it is forked, so that it begins at once; but nothing that begins threads,
-which do not live on in a child. Whatever it does, it dies
-alone: memory, processor and time are bounded, it starts no processes, what it prints goes nowhere, and its parent ends
-it when it is told to, or when whoever asked is gone. Lines of JSON come in and go out:
+which do not live on in a child. Whatever it does, it dies alone: memory, processor and time are bounded, it starts no
+processes, what it prints goes nowhere, and its parent ends it when it is told to, or when whoever asked is gone. Lines
+of JSON come in and go out:
 
     {"do": "answer", "id", "asked", "seconds", "memory_mb"} · {"do": "stop"}
     {"told": [progress, step]} · {"end": "completed" | "failed" | "again", "reason", "figures"}
@@ -181,7 +181,7 @@ def _live(settings: Settings, order: Json, mouth: int) -> NoReturn:
     """The child's whole life."""
     try:
         _bind(order, mouth)
-        from coinhts_pipeline.request_child import answered  # noqa: PLC0415 - it begins threads, which no fork outlives
+        from coinhts_pipeline.requests.child import answered  # noqa: PLC0415 - it begins threads, which no fork outlives
 
         _write(mouth, answered(settings, order, _teller(mouth)))
     except BaseException:  # noqa: BLE001 - even its last words may not fit into memory

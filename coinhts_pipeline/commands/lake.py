@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coinhts_pipeline.commands import command, document
+from coinhts_pipeline.commands.options import command, document
 
 if TYPE_CHECKING:
     from coinhts_core.lake.audit import Audited

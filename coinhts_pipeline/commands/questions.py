@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coinhts_pipeline.commands import scope
+from coinhts_pipeline.commands.options import scope
 
 if TYPE_CHECKING:
     # whose imports `--help` need not wait for

@@ -1,7 +1,7 @@
 """Processes that answer requests, kept warm: who is free, who is at what, and what they say.
 
-What lives here: `Pool`. What stays out: a process itself (`request_worker`), and what becomes of a request
-(`request_run`).
+What lives here: `Pool`. What stays out: a process itself (`requests.worker`), and what becomes of a request
+(`requests.run`).
 """
 
 import json
@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from coinhts_core.requests.desk import Claim, Verdict
-from coinhts_pipeline.request_worker import Lines
+from coinhts_pipeline.requests.worker import Lines
 
-_MODULE = "coinhts_pipeline.request_worker"
+_MODULE = "coinhts_pipeline.requests.worker"
 _GONE = Verdict("again", "the process that answered it is gone")
 _FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _PATIENCE_S = 5

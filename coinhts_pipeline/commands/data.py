@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coinhts_pipeline.commands import command, document, opened, scope, told
+from coinhts_pipeline.commands.options import command, document, opened, scope, told
 
 if TYPE_CHECKING:
     # whose imports `--help` need not wait for

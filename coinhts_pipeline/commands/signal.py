@@ -5,7 +5,7 @@ What lives here: the group's commands. What stays out: deciding (`coinhts_core.r
 
 import click
 
-from coinhts_pipeline.commands import command, document
+from coinhts_pipeline.commands.options import command, document
 
 
 @click.group()

@@ -4,7 +4,7 @@ import psutil
 import pytest
 
 from coinhts_core.requests.desk import Claim
-from coinhts_pipeline.request_pool import Ended, Limits, Pool, Told
+from coinhts_pipeline.requests.pool import Ended, Limits, Pool, Told
 from tests.pipeline.asking import ask, misbehave
 
 
@@ -27,7 +27,7 @@ def ends(pool, count):
 
 
 def workers_of_this_process():
-    return [of for of in psutil.Process().children() if "coinhts_pipeline.request_worker" in of.cmdline()]
+    return [of for of in psutil.Process().children() if "coinhts_pipeline.requests.worker" in of.cmdline()]
 
 
 def test_good_ones_are_answered_beside_one_that_is_stopped(rooms):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coinhts_pipeline.commands import command, document, who
+from coinhts_pipeline.commands.options import command, document, who
 
 if TYPE_CHECKING:
     # whose imports `--help` need not wait for

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from coinhts_pipeline.commands import command, document
+from coinhts_pipeline.commands.options import command, document
 
 
 @click.group()

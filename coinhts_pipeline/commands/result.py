@@ -1,7 +1,7 @@
 """coinhts backtest list, show, compare, report, pin, prune: results that were kept, found again.
 
 What lives here: these commands, and `add_to`, which puts them into their group. What stays out: running
-(`backtest_commands`), and the work (`backtests`, `coinhts_core.results`).
+(`commands.backtest`), and the work (`backtests`, `coinhts_core.results`).
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coinhts_pipeline.commands import command, document
+from coinhts_pipeline.commands.options import command, document
 
 if TYPE_CHECKING:
     # whose imports `--help` need not wait for

@@ -1,6 +1,6 @@
 """What every command takes and gives.
 
-What lives here: options, arguments judged, documents. What stays out: the commands (`cli`, `data_commands`).
+What lives here: options, arguments judged, documents. What stays out: the commands (`cli`, `commands.data`).
 """
 
 import json

@@ -1,6 +1,6 @@
 """What the child of a worker does: one request, computed and kept, and how it ended in words.
 
-What lives here: `answered`, and the page of a result. What stays out: its limits and its end (`request_worker`).
+What lives here: `answered`, and the page of a result. What stays out: its limits and its end (`requests.worker`).
 """
 
 from collections.abc import Callable

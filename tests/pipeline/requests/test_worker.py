@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from coinhts_pipeline.request_worker import Lines
+from coinhts_pipeline.requests.worker import Lines
 from tests.pipeline.asking import POISON, ask, misbehave
 
 _THREADS = """
@@ -17,8 +17,8 @@ import os
 import re
 from importlib import import_module
 from pathlib import Path
-from coinhts_pipeline import request_worker
-for module in request_worker._BEFORE_FORKS:
+from coinhts_pipeline.requests import worker
+for module in worker._BEFORE_FORKS:
     import_module(module)
 print(sorted({(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}))
 """
@@ -28,7 +28,7 @@ class Worker:
     """A worker as a process, spoken to as whoever starts it does."""
 
     def __init__(self):
-        command = [sys.executable, "-m", "coinhts_pipeline.request_worker"]
+        command = [sys.executable, "-m", "coinhts_pipeline.requests.worker"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def order(self, standing, seconds=30, memory_mb=1_024):

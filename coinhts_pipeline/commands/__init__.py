@@ -1,0 +1,1 @@
+"""Commands: the groups of `coinhts`, a file each, and what they share."""
