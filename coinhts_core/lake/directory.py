@@ -74,7 +74,7 @@ class DirectoryStore:
 
     def _inside(self, path: str) -> Path:
         target = self._root / path
-        if not target.resolve().is_relative_to(self._root):
+        if not os.path.realpath(target).startswith(f"{self._root}{os.sep}"):
             raise HomeUnusableError(home=self._root, reason=f"{path} leads out of it")
         return target
 
