@@ -26,7 +26,7 @@ from coinhts_core.lineup import Entry
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.requests.request import Request
 from coinhts_core.rules import days_of_change, rules_on
-from coinhts_core.strategies import Strategy, find_strategy, source_file
+from coinhts_core.strategies import ALL_OF_THEM, Strategy, find_strategy, source_file
 from coinhts_core.wording import worded
 
 _MOST_SYMBOL_DAYS = 12_000
@@ -146,6 +146,8 @@ def _loaded(
     try:
         return points_of(kind, grid, account, samples=_TRIED)[0].strategy
     except BadParameterError as error:
+        if error.parameter == ALL_OF_THEM:
+            raise BadRequestError(field="grid" if request.grid else "params", reason=str(error.reason)) from None
         place = "grid" if error.parameter in request.grid else "params"
         raise BadRequestError(field=f"{place}.{error.parameter}", reason=str(error.reason)) from None
     except RefusedError as error:

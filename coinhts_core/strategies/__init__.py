@@ -35,6 +35,7 @@ from coinhts_core.wording import nearest, worded
 Decisions = NDArray[np.int8]
 Notes = Mapping[str, Sequence[str | float | int | None]]
 ENTER, LEAVE, NOTHING = 1, -1, 0
+ALL_OF_THEM = "parameters"  # what is refused where knobs do not go together
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
 
@@ -149,7 +150,7 @@ def _user_files(folder: Path | None) -> dict[str, Path]:
 def refusal(kind: type[Strategy], error: ValidationError) -> BadParameterError:
     """Which knob a strategy does not take, and why."""
     first = error.errors(include_url=False)[0]
-    parameter = str(first["loc"][0]) if first["loc"] else "parameters"
+    parameter = str(first["loc"][0]) if first["loc"] else ALL_OF_THEM
     reason = worded(first["msg"])
     if first["type"] == "extra_forbidden":
         reason = f"it takes {', '.join(sorted(kind.model_fields))}{nearest(parameter, kind.model_fields)}"

@@ -100,6 +100,7 @@ def test_a_set_of_the_lineup_brings_its_knobs(with_lineup):
         ({"strategy": "sma_crss"}, "strategy"),
         ({"params": {"fast": 0}}, "params.fast"),
         ({"params": {"fats": 3}}, "params.fats"),
+        ({"params": {"fast": 9, "slow": 5}}, "params"),
         ({"params": {"fast": "many"}}, "params.fast"),
         ({"account": {"cash": -1}}, "account.cash"),
         ({"account": {"lever": 2}}, "account.lever"),
@@ -110,6 +111,7 @@ def test_a_set_of_the_lineup_brings_its_knobs(with_lineup):
         ({"kind": "walkforward", "params": {}, "grid": {"fast": [2]}, "folds": 9}, "folds"),
         ({"kind": "walkforward", "params": {}, "grid": {"fast": [2]}, "folds": 1, "ratio": 90.0}, "folds"),
         ({"kind": "sweep", "params": {}, "grid": {"fats": [1]}}, "grid.fats"),
+        ({"kind": "sweep", "params": {}, "grid": {"fast": [9], "slow": [5]}}, "grid"),
         ({"kind": "sweep", "params": {}, "grid": {"fast": [0]}}, "grid.fast"),
     ],
 )
