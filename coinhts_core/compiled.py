@@ -1,12 +1,13 @@
 """Compiled loops, kept on disk.
 
-What lives here: `compiled`, the one way to have a function compiled. What stays out: the loops (the rooms).
+What lives here: `compiled`, the way to have a function compiled, and `borrowing`, for inner loops. What stays out: the
+loops (the rooms).
 
 A kept function holds the code of those it calls, but numba only looks whether its own file has changed. So what is kept
 here is also marked with the text of the files it calls into: a changed fill table never goes on in an old sweep.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
@@ -25,19 +26,32 @@ def compiled(function: Function) -> Function:
 
     Where nothing can be written, every process compiles anew.
     """
-    dispatcher: Any = njit(nogil=True)(function)
+    return _kept(function)
+
+
+def borrowing(function: Function) -> Function:
+    """Compiled to work on arrays that its caller holds: it makes none, and hands none back.
+
+    So it need not count who refers to them. Counting takes two atomic steps for every array that is handed on, and in
+    small functions that is most of what they cost. The option is numba's own; a test sees that it works.
+    """
+    return _kept(function, _nrt=False)
+
+
+def _kept(function: Function, **options: bool) -> Function:
+    dispatcher: Any = cast("Any", njit)(nogil=True, **options)(function)
     with suppress(RuntimeError):
-        dispatcher._cache = _MarkedCache(function)  # noqa: SLF001 - numba has no door for it; a test sees that it works
+        dispatcher._cache = _MarkedCache(function, options)  # noqa: SLF001 - numba has no door; a test sees that it works
     return cast("Function", dispatcher)
 
 
 class _MarkedCache(FunctionCache):
-    """Finds a function only while its callees are what they were."""
+    """Finds a function only while its callees, and how it is compiled, are what they were."""
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, options: Mapping[str, bool]) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
         files = _files_called(function, set())
-        self._mark = sha256("".join(sorted(map(_text, files))).encode()).hexdigest()
+        self._mark = sha256("".join([*sorted(map(_text, files)), str(options)]).encode()).hexdigest()
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
         return (*super()._index_key(signature, codegen), self._mark)  # type: ignore[no-untyped-call]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coinhts_core.compiled import compiled
+from coinhts_core.compiled import borrowing, compiled
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -30,12 +30,11 @@ _EPSILON = 2.0**-52
 _LOW_BITS = 32
 _LOW = 2**_LOW_BITS - 1
 _MOST_BITS, _EXACT_BITS = 61, 51
-_WITHOUT_SIGN = 2**63 - 1
-_LARGEST_EXPONENT = 1_000  # of doubles, a little below
+_WITHOUT_SIGN, _LARGEST_EXPONENT = 2**63 - 1, 1_000  # of doubles; the exponent a little below
 _ROOM = 2_048.0  # so much smaller than what 62 bits hold, sums and averages lose nothing as doubles
 _UNITS_LOST = 2.0  # by an average: a unit for each price, and its own rounding
 _FORGOTTEN = 1e-9
-_ABREAST = 2_048  # so many bars stay in the processor's first caches
+_ABREAST, _FEW = 2_048, 4  # so many bars stay in the processor's first caches; so few others tell most
 
 
 def rolling_sum(values: NDArray[Any], window: int) -> NDArray[Any]:
@@ -130,41 +129,64 @@ def bollinger(closes: Floats, window: int, deviations: float) -> tuple[Floats, F
 def exceeds_average(values: Floats, window: int, factor: float) -> NDArray[np.bool_]:
     """Whether a value is above so many times the average of the last `window`, itself counted; never before it fills.
 
-    It says what `sma` says. A running sum tells most, and those it comes too close to are summed from the oldest value.
+    It says what `sma` says. Sums of whole units tell most; too close to them, values are summed from the oldest.
     """
     found = np.zeros(len(values), dtype=np.bool_)
+    sums = np.empty(_ABREAST + window, dtype=np.int64)
     for begin in range(window - 1, len(values), _ABREAST):
         seen, told = values[begin - window + 1 : begin + _ABREAST], found[begin : begin + _ABREAST]
-        ending, total = seen[window - 1 :], _sum(seen[:window])
-        doubt = _largest(seen) * factor * window * (window + 2 * _ABREAST + 16) * _EPSILON
-        for place in range(len(told)):
-            gap = ending[place] * window - total * factor
-            told[place] = gap > 0.0
-            if abs(gap) <= doubt:
-                told[place] = ending[place] > factor * (_sum(seen[place : place + window]) / window)
-            total += ending[min(place + 1, len(told) - 1)] - seen[place]
+        scale = _sum_scaled(seen, float(window), sums[: len(seen) + 1])
+        _compare_with_average(seen, sums, window, scale * window, factor, told)
     return found
 
 
-@compiled
-def _sum(values: Floats) -> Any:
-    total = 0.0
-    for value in values:
-        total += value
-    return total
+@borrowing
+def _compare_with_average(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
+    seen: Floats, sums: Whole, window: int, scale: float, factor: float, told: NDArray[np.bool_]
+) -> None:
+    # a sum has lost a unit a value at most; its size, below 2**51 units a value, is what roundings are parts of
+    doubt, in_doubt = window * (factor + (1.0 + factor) * (window + 16)), 0
+    ending, before, last = seen[window - 1 :], sums[:-window], sums[window:]
+    for place in range(len(told)):
+        gap = ending[place] * scale - (last[place] - before[place]) * factor
+        told[place] = gap > 0.0
+        in_doubt += abs(gap) <= doubt
+    if in_doubt:
+        for place in range(len(told)):
+            if abs(ending[place] * scale - (last[place] - before[place]) * factor) <= doubt:
+                total = 0.0
+                for value in seen[place : place + window]:
+                    total += value
+                told[place] = ending[place] > factor * (total / window)
 
 
 @compiled
 def exceeds_all_before(values: Floats, others: Floats, window: int, asked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where asked, whether a value is above all `window` others before its own; never before as many stand."""
-    found = np.zeros(len(values), dtype=np.bool_)
-    for bar in range(window, len(values)):
-        if asked[bar]:
-            back = 1
-            while back <= window and others[bar - back] < values[bar]:
-                back += 1
-            found[bar] = back > window
+    """Where asked, whether a value is above all `window` others before its own; never before as many stand.
+
+    Many bars at once are held against the few before each, which few pass.
+    """
+    found = asked.copy()
+    found[:window] = False
+    for begin in range(window, len(values), _ABREAST):
+        rows = slice(begin, begin + _ABREAST)
+        _keep_those_above(found.view(np.int8)[rows], values[rows], others[begin - window : begin + _ABREAST], window)
     return found
+
+
+@borrowing
+def _keep_those_above(told: Signs, values: Floats, others: Floats, window: int) -> None:
+    few = min(window, _FEW)
+    for back in range(1, few + 1):
+        before = others[window - back :]
+        for place in range(len(told)):
+            told[place] &= np.int8(before[place] < values[place])
+    for place in range(len(told)):
+        if told[place]:
+            reached = 0
+            for other in others[place : place + window - few]:
+                reached += other >= values[place]
+            told[place] = reached == 0
 
 
 @compiled
@@ -224,8 +246,8 @@ def _draw_averages(prices: Floats, windows: Whole, rows: NDArray[np.float64]) ->
 
 
 @compiled
-def _sum_scaled(prices: Floats, factor: float, sums: Whole) -> None:
-    """Cumulated, in units of a power of two so small that a price times the factor still fits 61 bits."""
+def _sum_scaled(prices: Floats, factor: float, sums: Whole) -> Any:
+    """Cumulated, in units of a power of two so small that a price times the factor still fits 61 bits; units a KRW."""
     largest = _largest(prices)
     exponent = np.floor(np.log2(largest)) if largest > 0.0 else 0.0
     scale = 2.0 ** min(min(_MOST_BITS - np.ceil(np.log2(factor)), _EXACT_BITS) - exponent - 1, _LARGEST_EXPONENT)
@@ -233,6 +255,7 @@ def _sum_scaled(prices: Floats, factor: float, sums: Whole) -> None:
     for bar in range(len(prices)):
         total += np.int64(prices[bar] * scale)
         sums[bar + 1] = total
+    return scale
 
 
 @compiled

@@ -165,7 +165,10 @@ def _says_the_same_by_its_lines(strategy: Strategy, bars: Bars) -> _Shown:
     by_lines = signals.Together([strategy])
     for first in _tried(np.flatnonzero(_sides(strategy, bars)), 0, len(bars)):
         end = min(first + _DAY, len(bars))
-        crossed, once = by_lines.decide(bars, first, end)[0], signals.decide(strategy, bars, first, end)
+        once, crossed = signals.decide(strategy, bars, first, end), np.zeros(end - first, dtype=np.int8)
+        turned = by_lines.decide(bars, first, end)
+        turns = turned.bars[0, : turned.counts[0]]
+        crossed[np.abs(turns) - 1] = np.sign(turns)
         for place in np.flatnonzero(crossed != once)[:1].tolist():
             found = f"by its lines the bar at {{at}} decides {crossed[place]}, and {once[place]} by itself"
             yield first + place, f"{found}; let `draw` tell the error of its lines, or `crossing` name none"

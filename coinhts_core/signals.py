@@ -10,14 +10,14 @@ decided in a backfill, a run, a sweep or on paper, the same window gives the sam
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from coinhts_core.candles.bars import Bars
-from coinhts_core.compiled import compiled
+from coinhts_core.compiled import borrowing, compiled
 from coinhts_core.errors import BadFrameError
 from coinhts_core.frames import Column, Schema
 from coinhts_core.hashes import canonical, digest
@@ -25,8 +25,11 @@ from coinhts_core.strategies import ENTER, LEAVE, NOTHING, Decisions, Strategy
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
+Turned = NDArray[np.int32]
 
 _ABREAST = 2_048  # bars of two lines stay in the processor's first caches
+_A_WORD = 8  # decisions
+_EACH_BYTE, _NUMBERS, _TO_LOWEST = 0x0101010101010101, 0x0001020304050607, 56  # of a word
 _MICROSECONDS_A_DAY = 86_400 * 10**6
 _SEEN = tuple(f"candles.{name}" for name in ("open", "high", "low", "close", "volume"))  # by a strategy
 SIGNALS = Schema(
@@ -68,6 +71,26 @@ def decide_all(strategy: Strategy, bars: Bars) -> Decisions:
     return np.concatenate(days) if days else np.empty(0, np.int8)
 
 
+class Turns(NamedTuple):
+    """Of some bars those that decide something, a row a set of knobs, and how many there are in each row.
+
+    They are counted from 1, and those that leave stand below 0.
+    """
+
+    bars: Turned
+    counts: Places
+
+    @classmethod
+    def room(cls, rows: int, bars: int) -> Self:
+        """Not written to yet, so that rows hold no more memory than what is put into them."""
+        return cls(np.empty((rows, bars + 1), dtype=np.int32), np.zeros(rows, dtype=np.int64))
+
+    @classmethod
+    def of(cls, decisions: Decisions) -> Self:
+        turns = turns_of(decisions)
+        return cls(turns.reshape(1, -1), np.array([len(turns)]))
+
+
 class Together:
     """Sets of knobs of one strategy that decides by crossing lines: each line is drawn once for all that look at it."""
 
@@ -79,9 +102,9 @@ class Together:
         self._pairs = np.array([[places[name] for name in pair] for pair in pairs], dtype=np.int64)
         self._ready_after = np.array([strategy.ready_after for strategy in strategies], dtype=np.int64)
         self._warmup = max(strategy.warmup for strategy in strategies)
-        self._rows, self._decisions = np.empty((0, 0)), np.empty((0, 0), dtype=np.int8)
+        self._rows, self._turns = np.empty((0, 0)), Turns.room(0, 0)
 
-    def decide(self, bars: Bars, first: int, end: int) -> NDArray[np.int8]:
+    def decide(self, bars: Bars, first: int, end: int) -> Turns:
         """Decisions of bars[first:end], a row each; a set whose lines come too close decides by itself.
 
         They are written where those before were: fresh memory would cost more than deciding.
@@ -90,45 +113,91 @@ class Together:
         before = len(seen) - (end - first)
         if self._rows.shape[1] != len(seen):
             self._rows = np.empty((len(self._lines), len(seen)))
-        if self._decisions.shape[1] != end - first:
-            self._decisions = np.empty((len(self._strategies), end - first), dtype=np.int8)
+        if self._turns.bars.shape[1] <= end - first:
+            self._turns = Turns.room(len(self._strategies), end - first)
         error = float(type(self._strategies[0]).draw(seen, self._lines, self._rows))
         since = np.maximum(np.maximum(self._ready_after, first) - 1, 0) - (first - before)
-        is_clear = _crossed(self._rows, self._pairs, error, since, before, self._decisions)
+        is_clear = _crossed(self._rows, self._pairs, error, since, before, self._turns)
         for place in np.flatnonzero(~is_clear).tolist():
-            self._decisions[place] = decide(self._strategies[place], bars, first, end)
-        return self._decisions
+            turns = turns_of(decide(self._strategies[place], bars, first, end))
+            self._turns.counts[place] = len(turns)
+            self._turns.bars[place, : len(turns)] = turns
+        return self._turns
 
 
 @compiled
 def _crossed(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
-    rows: Floats, pairs: Places, error: float, since: Places, before: int, crossed: Decisions
+    rows: Floats, pairs: Places, error: float, since: Places, before: int, turns: Turns
 ) -> NDArray[np.bool_]:
     """Crossings of pairs of rows, behind the bars before; each pair from a bar on of its own, and nothing up to it.
 
     Whether the error that rows may have leaves none of a pair in doubt.
     """
-    is_clear, doubt = np.ones(len(pairs), dtype=np.bool_), 2.0 * error
-    signs = np.empty(_ABREAST + 1, dtype=np.int8)
-    for begin in range(0, crossed.shape[1], _ABREAST):
+    is_clear = np.ones(len(pairs), dtype=np.bool_)
+    signs, crossed = np.empty(_ABREAST + 1, dtype=np.int8), np.empty(_ABREAST, dtype=np.int8)
+    busy = np.empty(_ABREAST // _A_WORD, dtype=np.int64)
+    turns.counts[:] = 0
+    for begin in range(before, rows.shape[1], _ABREAST):
+        end = min(begin + _ABREAST, rows.shape[1])
         for pair in range(len(pairs)):
-            told = crossed[pair, begin : begin + _ABREAST]
-            silent = min(max(since[pair] + 1 - before - begin, 0), len(told))
-            told[:silent] = 0
-            told, first = told[silent:], begin + silent + before - 1
-            one, other = rows[pairs[pair, 0], first:], rows[pairs[pair, 1], first:]
-            seen = signs[: len(told) + 1]
-            in_doubt = np.int8(0)
-            for bar in range(len(seen)):
-                gap = one[bar] - other[bar]
-                seen[bar] = np.int8(gap > doubt) - np.int8(gap < -doubt)
-            for bar in range(len(seen)):
-                in_doubt |= np.int8(seen[bar] == 0)
-            for bar in range(len(told)):
-                was, now = seen[bar], seen[bar + 1]
-                told[bar] = np.int8((was <= 0) & (now > 0)) - np.int8((was >= 0) & (now < 0))
-            is_clear[pair] &= in_doubt == 0 or error == 0.0 or len(told) == 0
+            first = max(begin, since[pair] + 1)
+            if first < end:
+                one, other = rows[pairs[pair, 0], first - 1 : end], rows[pairs[pair, 1], first - 1 : end]
+                told = crossed[: end - first]
+                is_clear[pair] &= _cross(one, other, error, signs, told) or error == 0.0
+                turns.counts[pair] = _put(told, first - before, busy, turns.bars[pair], turns.counts[pair])
     return is_clear
+
+
+@borrowing
+def _cross(one: Floats, other: Floats, error: float, signs: Decisions, crossed: Decisions) -> bool:
+    """Crossings behind the first bar; whether the error that lines may have leaves none in doubt."""
+    doubt, in_doubt = 2.0 * error, np.int8(0)
+    for bar in range(len(one)):
+        gap = one[bar] - other[bar]
+        signs[bar] = np.int8(gap > doubt) - np.int8(gap < -doubt)
+    for bar in range(len(one)):
+        in_doubt |= np.int8(signs[bar] == 0)
+    for bar in range(len(crossed)):
+        was, now = signs[bar], signs[bar + 1]
+        crossed[bar] = np.int8((was <= 0) & (now > 0)) - np.int8((was >= 0) & (now < 0))
+    return bool(in_doubt == 0)
+
+
+@compiled
+def turns_of(decisions: Decisions) -> Turned:
+    """The bars that decide something, counted from 1; below 0 those that leave."""
+    count = 0
+    for decision in decisions:
+        count += decision != NOTHING
+    turns, busy = np.empty(count + 1, dtype=np.int32), np.empty(len(decisions) // _A_WORD + 1, dtype=np.int64)
+    return turns[: _put(decisions, 0, busy, turns, 0)]
+
+
+@borrowing
+def _put(decisions: Decisions, before: int, busy: Places, turns: Turned, put: int) -> Any:
+    """Put turns of bars, so many of which come before, behind those that are put already; how many there are then.
+
+    Most bars decide nothing. So words of eight that hold something are found first, without a branch to be guessed
+    wrong; and in a word its lowest byte that does, which a multiplication moves its own number to the top for.
+    """
+    words = decisions[: len(decisions) // _A_WORD * _A_WORD].view(np.int64)
+    found = 0
+    for word in range(len(words)):
+        busy[found] = word
+        found += words[word] != 0
+    for place in range(found):
+        left = words[busy[place]] & _EACH_BYTE
+        while left:
+            lowest = left & -left
+            bar = _A_WORD * busy[place] + ((lowest * _NUMBERS) >> _TO_LOWEST)
+            turns[put] = (before + bar + 1) * decisions[bar]
+            put += 1
+            left ^= lowest
+    for bar in range(_A_WORD * len(words), len(decisions)):
+        turns[put] = (before + bar + 1) * decisions[bar]
+        put += decisions[bar] != 0
+    return put
 
 
 def can_decide_together(strategy: Strategy) -> bool:
@@ -164,7 +233,7 @@ def window(strategy: Strategy, bars: Bars, first: int, end: int) -> tuple[Bars, 
         timeframe: others[max(0, others.count_closed_by(begins_at) - strategy.looks_at[timeframe]) :]
         for timeframe, others in seen.longer.items()
     }
-    return replace(seen, longer=longer), first - start
+    return replace(seen, longer=longer) if longer else seen, first - start
 
 
 def _judged(decisions: Decisions, count: int) -> Decisions:

@@ -7,7 +7,7 @@ candles and deciding (`runs`), the compiled loops (`engine`, `portfolio`), and w
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache, lru_cache
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ from coinhts_core.strategies import Decisions, Strategy
 _EPOCH = date(1970, 1, 1)
 _MICROSECONDS_A_DAY = 86_400 * 10**6
 _COIN = 6  # the column of a portfolio's fills
-_changes, _rules_on = cache(days_of_change), lru_cache(maxsize=64)(rules_on)  # a book never changes while it is read
+_changes, _rules_since = cache(days_of_change), cache(rules_on)  # a book never changes while it is read
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,8 @@ def _alone(coin: Coin, strategy: Strategy, account: Account) -> Outcome:
 def _course(coin: Coin, strategy: Strategy, account: Account, *, is_optimistic: bool = False) -> tuple[Floats, int]:
     """Fills, and how many bars are in doubt."""
     marks, limits = Marks(account.cash), account.limits(strategy.hold_bars)
-    fills, ambiguous = [np.empty((0, 6))], 0
+    fills: list[Floats] = []
+    ambiguous = 0
     for first, end, rules in epochs([coin.traded]):
         rows = between(coin.traded, first, end)
         course = run_course(
@@ -79,7 +80,7 @@ def _course(coin: Coin, strategy: Strategy, account: Account, *, is_optimistic: 
         )
         marks, ambiguous = course.marks, ambiguous + course.ambiguous
         fills.append(_counted_from(course.fills, rows.start))
-    return np.concatenate(fills), ambiguous
+    return _joined(fills), ambiguous
 
 
 def _on_one_cash(coins: Sequence[Coin], strategy: Strategy, account: Account) -> Outcome:
@@ -104,7 +105,7 @@ def _books(
     """Moments, equity after each, fills of each coin, and how many bars are in doubt."""
     holdings, limits = nothing_held(account.cash, len(coins)), account.limits(strategy.hold_bars)
     moments, equity, ambiguous = [np.empty(0, np.int64)], [np.empty(0)], 0
-    parts: list[list[Floats]] = [[np.empty((0, 6))] for _ in coins]
+    parts: list[list[Floats]] = [[] for _ in coins]
     for first, end, rules in epochs([coin.traded for coin in coins]):
         rows = [between(coin.traded, first, end) for coin in coins]
         brought = [coin.brings(account, of) for coin, of in zip(coins, rows, strict=True)]
@@ -114,7 +115,7 @@ def _books(
         equity.append(books.equity)
         for place, of in enumerate(rows):
             parts[place].append(_counted_from(books.fills[books.fills[:, _COIN] == place][:, :_COIN], of.start))
-    return np.concatenate(moments), np.concatenate(equity), [np.concatenate(part) for part in parts], ambiguous
+    return np.concatenate(moments), np.concatenate(equity), [_joined(part) for part in parts], ambiguous
 
 
 class _Found(NamedTuple):
@@ -153,6 +154,10 @@ def epochs(coins: Sequence[Bars]) -> list[tuple[int, int, Rules]]:
     return [(since, until, _rules_on(_day_of(since))) for since, until in pairwise(edges)]
 
 
+def _rules_on(day: date) -> Rules:
+    return _rules_since(max((change for change in _changes() if change <= day), default=_EPOCH))
+
+
 def _day_of(microseconds: int) -> date:
     return _EPOCH + timedelta(days=int(microseconds) // _MICROSECONDS_A_DAY)
 
@@ -162,5 +167,10 @@ def between(bars: Bars, first: int, end: int) -> slice:
 
 
 def _counted_from(fills: Floats, first: int) -> Floats:
-    fills[:, 0] += first
+    if first:
+        fills[:, 0] += first
     return fills
+
+
+def _joined(fills: Sequence[Floats]) -> Floats:
+    return fills[0] if len(fills) == 1 else np.concatenate([np.empty((0, 6)), *fills])

@@ -31,8 +31,9 @@ from numpy.typing import NDArray
 
 from coinhts_core.backtests.account import Costs, Limits
 from coinhts_core.candles.bars import Bars
-from coinhts_core.compiled import compiled
-from coinhts_core.strategies import Decisions
+from coinhts_core.compiled import borrowing, compiled
+from coinhts_core.signals import Turned, turns_of
+from coinhts_core.strategies import LEAVE, NOTHING, Decisions
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -46,7 +47,7 @@ REASONS = ("entry", "decision", "time", "stop", "trailing stop", "target")
 NO_SPANS = np.empty((0, 2), dtype=np.int64)
 _VOLUME_STEPS = 1e8  # Upbit cuts volumes to 8 decimals
 _CRUMB = 1e-14  # of the cash
-_A_WORD = 8  # decisions
+_ABREAST = 32  # bars
 _ROUNDING = 6e-16  # what five roundings of doubles may add up to, in parts of the number
 
 
@@ -119,7 +120,7 @@ def run_course(marks: Marks, day: Day, costs: Costs, limits: Limits, *, is_optim
     bars = prices_of(day.bars)
     fine, spans = (prices_of(day.minutes.bars), day.minutes.spans) if day.minutes else (bars, NO_SPANS)
     after, ambiguous, fills = through(
-        marks, bars, day.decisions, day.fractions, fine, spans, knobs, costs.tick_bounds, costs.tick_sizes
+        marks, bars, turns_of(day.decisions), day.fractions, fine, spans, knobs, costs.tick_bounds, costs.tick_sizes
     )
     return Course(Marks(*after), ambiguous, fills)
 
@@ -141,15 +142,27 @@ def prices_of(bars: Bars) -> Prices:
 
 
 @compiled
-def through(  # noqa: C901, PLR0912, PLR0915, PLR0917 - compiled: the table above, handed numbers and arrays one by one
-    marks: Marks, bars: Prices, decisions: Decisions, fractions: Floats, fine: Prices, spans: Rows,
+def through(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
+    marks: Marks, bars: Prices, turns: Turned, fractions: Floats, fine: Prices, spans: Rows,
     knobs: Knobs, tick_bounds: Floats, tick_sizes: Floats,
 ) -> tuple[Marks, int, Floats]:  # fmt: skip
+    openings = np.empty(len(turns))
+    fills = np.empty((2 * behind(turns, bars.open, openings) + 2, 6))
+    after, ambiguous, filled = led(
+        marks, bars, turns, openings, fractions, fine, spans, knobs, tick_bounds, tick_sizes, fills
+    )
+    return after, ambiguous, fills[:filled]
+
+
+@borrowing
+def led(  # noqa: C901, PLR0912, PLR0915, PLR0917 - compiled: the table above, handed numbers and arrays one by one
+    marks: Marks, bars: Prices, turns: Turned, openings: Floats, fractions: Floats, fine: Prices, spans: Rows,
+    knobs: Knobs, tick_bounds: Floats, tick_sizes: Floats, fills: Floats,
+) -> tuple[Marks, int, int]:  # fmt: skip
     """From one order or level to the next: the bars between them change nothing, and are not looked at."""
     cash, volume, entry_price, peak, held, order, fraction, last_price = marks
     has_levels = knobs.stop_loss < 1.0 or knobs.trailing_stop < 1.0 or knobs.take_profit < np.inf
-    places, openings, entries = decided(decisions, bars.open)
-    fills, filled, ambiguous = np.empty((2 * entries + 2, 6)), 0, 0
+    filled, ambiguous = 0, 0
     bar, end, into, out, held_from = 0, len(bars.open), 0, 0, 0
     hit, stop, why, target, opening = end, 0.0, 0, 0.0, bars.open[0] if end else 0.0
     while bar < end:
@@ -170,9 +183,9 @@ def through(  # noqa: C901, PLR0912, PLR0915, PLR0917 - compiled: the table abov
                 volume = 0.0
         order, fraction = 0, 0.0
         if volume > 0.0:
-            while out < len(places) and (places[out] < bar or decisions[places[out]] > 0):
+            while out < len(turns) and -turns[out] <= bar:
                 out += 1
-            last = places[out] if out < len(places) else end
+            last = -turns[out] - 1 if out < len(turns) else end
             if knobs.hold_bars > 0:
                 last = min(last, bar + max(knobs.hold_bars - held - 1, 0))
             until, hit = min(last + 1, end), end
@@ -195,18 +208,18 @@ def through(  # noqa: C901, PLR0912, PLR0915, PLR0917 - compiled: the table abov
             if volume > 0.0:
                 held += until - bar
                 if last < end:
-                    order = next_order(decisions[last], volume > 0.0, held, knobs.hold_bars)
-                    is_decided = out < len(places) and places[out] == last
+                    is_decided = out < len(turns) and -turns[out] == last + 1
+                    order = next_order(LEAVE if is_decided else NOTHING, volume > 0.0, held, knobs.hold_bars)
                     opening = openings[out] if is_decided else bars.open[min(last + 1, end - 1)]
                 bar = last + 1
             else:
                 bar = hit
         if volume == 0.0 and bar < end:
-            while into < len(places) and (places[into] < bar or decisions[places[into]] < 0):
+            while into < len(turns) and turns[into] <= bar:
                 into += 1
             bar = end
-            if into < len(places):
-                bar, opening = places[into] + 1, openings[into]
+            if into < len(turns):
+                bar, opening = turns[into], openings[into]
                 order, fraction = BUY, fractions[min(bar - 1, len(fractions) - 1)]
     if volume == 0.0:
         entry_price, peak, held = 0.0, 0.0, 0
@@ -214,41 +227,37 @@ def through(  # noqa: C901, PLR0912, PLR0915, PLR0917 - compiled: the table abov
         peak = max(peak, highest(bars.high[held_from:]))
     if end:
         last_price = bars.close[end - 1]
-    return Marks(cash, volume, entry_price, peak, held, order, fraction, last_price), ambiguous, fills[:filled]
+    return Marks(cash, volume, entry_price, peak, held, order, fraction, last_price), ambiguous, filled
 
 
-@compiled
-def decided(decisions: Decisions, opens: Floats) -> tuple[Rows, Floats, int]:
-    """The bars that decide something, the opens behind them, and how many of them enter.
+@borrowing
+def behind(turns: Turned, opens: Floats, openings: Floats) -> int:
+    """Fetch the opens behind bars that decide something, and count how many of those enter.
 
-    Opens are fetched together, since one by one each would be waited for. Most bars decide nothing, and a word of eight
-    of them is passed at a glance.
+    They are fetched together, since one by one each would be waited for.
     """
-    words = decisions[: len(decisions) // _A_WORD * _A_WORD].view(np.int64)
-    places, found = np.empty(len(decisions) + 1, dtype=np.int64), 0
-    for word in range(len(words)):
-        if words[word] != 0:
-            for bar in range(_A_WORD * word, _A_WORD * (word + 1)):
-                places[found] = bar
-                found += decisions[bar] != 0
-    for bar in range(_A_WORD * len(words), len(decisions)):
-        places[found] = bar
-        found += decisions[bar] != 0
-    openings, entries = np.empty(found), 0
-    for place in range(found):
-        openings[place] = opens[min(places[place] + 1, len(opens) - 1)]
-        entries += decisions[places[place]] > 0
-    return places[:found], openings, entries
+    entries = 0
+    for place in range(len(turns)):
+        openings[place] = opens[min(abs(turns[place]), len(opens) - 1)]
+        entries += turns[place] > 0
+    return entries
 
 
-@compiled
+@borrowing
 def first_reached(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     bars: Prices, first: int, end: int, entry_price: float, peak: float, knobs: Knobs,
     tick_bounds: Floats, tick_sizes: Floats,
 ) -> tuple[int, float, int, float, float]:  # fmt: skip
     """The first bar that reaches a level, or the end; the levels in it, and the peak before it, which a stop trails."""
     stop, why, target = levels(entry_price, peak, knobs, tick_bounds, tick_sizes)
-    bar = first
+    bar, is_reached = first, knobs.trailing_stop < 1.0
+    while bar < end and not is_reached:  # levels that stay: many bars are looked at abreast, up to those that reach one
+        lows, highs = bars.low[bar : min(bar + _ABREAST, end)], bars.high[bar : min(bar + _ABREAST, end)]
+        reaching = 0
+        for place in range(len(lows)):
+            reaching += (lows[place] <= stop) | (highs[place] >= target)
+        is_reached = reaching > 0
+        bar += 0 if is_reached else len(lows)
     while bar < end and bars.low[bar] > stop and bars.high[bar] < target:
         if knobs.trailing_stop < 1.0 and bars.high[bar] > peak:
             peak = bars.high[bar]
@@ -257,7 +266,7 @@ def first_reached(  # noqa: PLR0917 - compiled, so handed numbers and arrays one
     return bar, stop, why, target, peak
 
 
-@compiled
+@borrowing
 def highest(prices: Floats) -> Any:
     found = 0.0
     for price in prices:
@@ -265,7 +274,7 @@ def highest(prices: Floats) -> Any:
     return found
 
 
-@compiled
+@borrowing
 def next_order(decision: int, is_holding: bool, held: int, hold_bars: int) -> int:  # noqa: FBT001 - the compiler knows no other
     if not is_holding:
         return BUY if decision > 0 else 0
@@ -274,7 +283,7 @@ def next_order(decision: int, is_holding: bool, held: int, hold_bars: int) -> in
     return TIME_IS_UP if 0 < hold_bars <= held else 0
 
 
-@compiled
+@borrowing
 def buying(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     cash: float, budget: float, opens: float, knobs: Knobs, tick_bounds: Floats, tick_sizes: Floats
 ) -> tuple[float, float, float]:
@@ -288,14 +297,14 @@ def buying(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     return price, bought, price * bought * knobs.fee_rate
 
 
-@compiled
+@borrowing
 def left_of(cash: float, spent: float) -> Any:
     """What remains; where nothing should, rounding leaves no crumb that another coin could be bought for."""
     rest = cash - spent
     return rest if rest > _CRUMB * cash else 0.0
 
 
-@compiled
+@borrowing
 def note(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     fills: Floats, row: int, bar: int, minute: int, reason: int, price: float, volume: float, fee: float
 ) -> None:
@@ -303,7 +312,7 @@ def note(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     fills[row, 3], fills[row, 4], fills[row, 5] = price, volume, fee
 
 
-@compiled
+@borrowing
 def levels(
     entry_price: float, peak: float, knobs: Knobs, tick_bounds: Floats, tick_sizes: Floats
 ) -> tuple[float, int, float]:
@@ -314,7 +323,7 @@ def levels(
     return (trail, TRAILING, target) if trail > loss else (loss, STOP, target)
 
 
-@compiled
+@borrowing
 def leaving(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
     bar: int, bars: Prices, fine: Prices, spans: Rows, stop: float, why: int, target: float, knobs: Knobs,
     tick_bounds: Floats, tick_sizes: Floats,
@@ -337,7 +346,7 @@ def leaving(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by on
     return reason, minute, price, doubts
 
 
-@compiled
+@borrowing
 def reached(opens: float, high: float, low: float, stop: float, target: float) -> tuple[int, float]:
     """Which of the two a bar reaches, and the price there; 0 when neither."""
     if opens <= stop:
@@ -351,7 +360,7 @@ def reached(opens: float, high: float, low: float, stop: float, target: float) -
     return 0, 0.0
 
 
-@compiled
+@borrowing
 def on_tick(price: float, bounds: Floats, sizes: Floats, upwards: bool) -> Any:  # noqa: FBT001 - the compiler knows no other
     """The price on the grid; parts of a won are counted by their whole inverse, so the result is exact."""
     for place in range(len(bounds)):
@@ -363,7 +372,7 @@ def on_tick(price: float, bounds: Floats, sizes: Floats, upwards: bool) -> Any: 
     return price
 
 
-@compiled
+@borrowing
 def whole(steps: float, upwards: bool) -> Any:  # noqa: FBT001 - the compiler knows no other
     """Up or down to a whole step, unless it is one and only rounding hides it."""
     nearest = np.rint(steps)

@@ -215,7 +215,7 @@ class Outcome:
         return held / self.equity
 
     def _at_day_ends(self, curve: Curve) -> Floats:
-        closed = np.searchsorted(self.moments, self.day_ends - self.length_us, side="right")
+        closed = count_opened_by(self.moments, self.day_ends - self.length_us, self.length_us)
         return np.concatenate(([self.cash], curve.at(closed - 1)))
 
 
@@ -223,6 +223,18 @@ def day_ends(closed_at: Rows) -> Rows:
     """The midnights, in microseconds, that end the days from the first of these closes to the last one."""
     first, last = ((closed_at[[0, -1]] - 1) // _MICROSECONDS_A_DAY).tolist()
     return np.arange(first + 1, last + 2, dtype=np.int64) * _MICROSECONDS_A_DAY
+
+
+def count_opened_by(opened_at: Rows, latest: Rows, length_us: int) -> Rows:
+    """How many bars opened up to each moment; they are found where they stand if none is missing, and else searched."""
+    if not len(opened_at):
+        return np.zeros(len(latest), dtype=np.int64)
+    expected = np.clip((latest - opened_at[0]) // length_us + 1, 0, len(opened_at))
+    is_before = opened_at[np.maximum(expected - 1, 0)] <= latest
+    is_behind = opened_at[np.minimum(expected, len(opened_at) - 1)] > latest
+    stand_there = (is_before | (expected == 0)) & (is_behind | (expected == len(opened_at)))
+    found: Rows = expected if stand_there.all() else np.searchsorted(opened_at, latest, side="right")
+    return found
 
 
 def times(microseconds: Rows) -> pl.Series:

@@ -67,7 +67,8 @@ class Source:
 
     def seen(self, strategy: Strategy, wanted: Timeframe | None, first_day: date | None) -> Seen:
         joined = self._bars_of(wanted)
-        bars = replace(joined.bars, longer={of: self._bars_of(of).bars for of in strategy.looks_at})
+        longer = {of: self._bars_of(of).bars for of in strategy.looks_at}
+        bars = replace(joined.bars, longer=longer) if longer else joined.bars
         minutes = None if joined is self._bars_of(None) else self._bars_of(None).bars
         first = bars.rows_of(first_day).start if first_day else 0
         return Seen(str(joined.timeframe or joined.length), bars, minutes, first)

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from coinhts_core.backtests.engine import Rows
 from coinhts_core.backtests.metrics import SHORTEST_FOR_A_YEARLY_FIGURE, YEAR
 from coinhts_core.backtests.tallies import Standings, Tallies
 from coinhts_core.backtests.undefined import ROUNDING, Floats
@@ -23,7 +24,8 @@ Columns = dict[str, NDArray[Any]]
 _Flags = NDArray[np.bool_] | np.bool_
 
 
-def columns_of(after: Standings, counted: Tallies, bars: int) -> Columns:
+def columns_of(after: Standings, counted: Tallies, bars: Rows) -> Columns:
+    """A row an account, each of which was led through so many bars."""
     with np.errstate(all="ignore"):  # what is beyond a number is none
         told = {**_of_equity(counted.daily), **_of_trades(after, counted, bars)}
     return {
@@ -79,7 +81,7 @@ def _of_returns(returns: Floats, was_never_nothing: _Flags) -> dict[str, Floats]
     }
 
 
-def _of_trades(after: Standings, counted: Tallies, bars: int) -> dict[str, Floats]:
+def _of_trades(after: Standings, counted: Tallies, bars: Rows) -> dict[str, Floats]:
     is_held, has_traded = after.volume > 0.0, counted.trades > 0
     in_market = counted.bars_held + np.where(is_held, bars - after.entered, 0)
     return {

@@ -1,24 +1,24 @@
-"""Parts of a sweep: some points over one coin's candles, led to a row of figures each.
+"""Parts of a sweep: some points over some coins' candles, led to a row of figures each.
 
 What lives here: what points of a part share, and its rows. What stays out: which parts there are (`sweeps`), counting
 (`tallies`) and figures (`sweep_figures`).
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import cache, partial
 from inspect import getfile
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from coinhts_core.backtests.account import Costs
 from coinhts_core.backtests.courses import between, epochs
-from coinhts_core.backtests.engine import NO_SPANS, Floats, Rows, knobs_of, minutes_within, prices_of
-from coinhts_core.backtests.outcome import day_ends
+from coinhts_core.backtests.engine import NO_SPANS, Floats, Knobs, Rows, knobs_of, minutes_within, prices_of
+from coinhts_core.backtests.outcome import count_opened_by, day_ends
 from coinhts_core.backtests.points import Point
 from coinhts_core.backtests.sources import Seen, Source, asked_by
 from coinhts_core.backtests.sweep_figures import Columns, columns_in, columns_of, table_of
@@ -28,8 +28,10 @@ from coinhts_core.code_version import code_version, core_file
 from coinhts_core.hashes import Fact, digest
 from coinhts_core.markets import Timeframe
 from coinhts_core.rules import Rules
-from coinhts_core.signals import Together, can_decide_together, decide_all
+from coinhts_core.signals import Together, Turns, can_decide_together, decide_all
 from coinhts_core.strategies import Strategy, name_of
+
+_Any = TypeVar("_Any")
 
 _TILE = 12_288  # bars: few enough that their lines and decisions stay in a processor's caches
 
@@ -44,10 +46,9 @@ class Keeper(Protocol):
 
 
 class Part(NamedTuple):
-    """Some points over one coin's candles."""
+    """Some points over the candles of some coins, each coin alone."""
 
-    symbol: str
-    source: Source
+    coins: Sequence[Source]
     points: Sequence[Point]
 
 
@@ -70,12 +71,16 @@ class Terms(NamedTuple):
 
 
 def figures_of(part: Part, terms: Terms) -> Columns:
-    """A row for each of the part's points, in their order; led, unless they are kept already."""
+    """A row for each of the part's points, in their order, coin by coin; led, unless they are kept already."""
     alike = _alike(part.points, lambda of: (_timeframe(of, terms), tuple(of.strategy.looks_at)))
-    groups = [(part.source.seen(of[0].strategy, _timeframe(of[0], terms), terms.first_day), of) for of in alike]
+    groups = [
+        _Group.of(place, source.seen(of[0].strategy, _timeframe(of[0], terms), terms.first_day), of)
+        for place, source in enumerate(part.coins)
+        for of in alike
+    ]
     if terms.keeper is None:
         return _led(groups)
-    name = _identity(part, [seen for seen, _ in groups], terms)
+    name = _identity(part, [group.seen for group in groups], terms)
     rows = terms.keeper.find(name)
     if rows is None:
         rows = table_of(_led(groups))
@@ -83,14 +88,28 @@ def figures_of(part: Part, terms: Terms) -> Columns:
     return columns_in(rows)
 
 
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Points that see the same of a coin."""
+
+    coin: int
+    seen: Seen
+    days: "_Days"
+    points: list[Point]
+
+    @classmethod
+    def of(cls, coin: int, seen: Seen, points: list[Point]) -> "_Group":
+        return cls(coin, seen, _Days.of(seen.traded), points)
+
+
 def _timeframe(point: Point, terms: Terms) -> Timeframe | None:
     return terms.timeframe or asked_by(point.strategy)
 
 
-def _alike(points: Sequence[Point], alike: Callable[[Point], Hashable]) -> list[list[Point]]:
-    groups: dict[Hashable, list[Point]] = {}
-    for point in points:
-        groups.setdefault(alike(point), []).append(point)
+def _alike(of: Iterable[_Any], alike: Callable[[_Any], Hashable]) -> list[list[_Any]]:
+    groups: dict[Hashable, list[_Any]] = {}
+    for one in of:
+        groups.setdefault(alike(one), []).append(one)
     return list(groups.values())
 
 
@@ -100,25 +119,27 @@ def _shares(point: Point) -> Hashable:
     return decides, point.account.rules, None if point.account.even_fraction else point.account
 
 
-def _led(groups: Sequence[tuple[Seen, list[Point]]]) -> Columns:
-    """Each group's rows behind one another, brought into the order of the points."""
-    led = [_led_over(seen, points) for seen, points in groups]
-    order = np.argsort(np.concatenate([places for places, _ in led]))
+def _led(groups: Sequence[_Group]) -> Columns:
+    """The rows of all groups, brought into the order of coins and points; those over as many days are told at once."""
+    led = [_led_over(of) for of in _alike(groups, lambda group: len(group.days.last_bars))]
+    order = np.lexsort(np.concatenate([places for places, _ in led], axis=1))
     return {name: np.concatenate([columns[name] for _, columns in led])[order] for name in led[0][1]}
 
 
-def _led_over(seen: Seen, points: Sequence[Point]) -> tuple[Rows, Columns]:
-    """Those that share something one behind the other, so that each group is a slice of all."""
-    groups, days = _alike(points, _shares), _Days.of(seen.traded)
-    ordered = [point for group in groups for point in group]
-    of, counted = beginning([point.account.cash for point in ordered], len(days.last_bars))
+def _led_over(groups: Sequence[_Group]) -> tuple[Rows, Columns]:
+    """Those that share something one behind the other, so that each is a slice of all."""
+    sharing = [(group, of) for group in groups for of in _alike(group.points, _shares)]
+    legs = cache(_legs)
+    ordered = [(group, point) for group, of in sharing for point in of]
+    of, counted = beginning([point.account.cash for _, point in ordered], len(groups[0].days.last_bars))
     first = 0
-    for group in groups:
-        rows = slice(first, first + len(group))
+    for group, points in sharing:
+        rows = slice(first, first + len(points))
         standings, tallies = (each[rows] for each in of), (each[rows] for each in counted)
-        _lead(seen, group, days, Standings._make(standings), Tallies._make(tallies))
-        first += len(group)
-    return np.array([point.place for point in ordered]), columns_of(of, counted, len(seen.traded))
+        _lead(group.seen, partial(legs, group), points, Standings._make(standings), Tallies._make(tallies))
+        first += len(points)
+    places = np.array([[point.place, group.coin] for group, point in ordered]).T
+    return places, columns_of(of, counted, np.array([len(group.seen.traded) for group, _ in ordered]))
 
 
 class _Days(NamedTuple):
@@ -129,7 +150,7 @@ class _Days(NamedTuple):
     @classmethod
     def of(cls, bars: Bars) -> "_Days":
         ends = day_ends(bars.opened_at[[0, -1]] + bars.length_us) if len(bars) else np.empty(0, np.int64)
-        return cls(np.searchsorted(bars.opened_at, ends - bars.length_us, side="right") - 1)
+        return cls(count_opened_by(bars.opened_at, ends - bars.length_us, bars.length_us) - 1)
 
     def within(self, rows: slice) -> tuple[int, Rows]:
         """The first day that ends in some rows, and the last bar of each that does, counted from the first row."""
@@ -137,18 +158,41 @@ class _Days(NamedTuple):
         return first, self.last_bars[first:end] - rows.start
 
 
-def _lead(seen: Seen, points: Sequence[Point], days: _Days, of: Standings, counted: Tallies) -> None:
-    sides = _sides(seen, [point.strategy for point in points])
-    spans = None if seen.minutes is None else minutes_within(seen.traded, seen.minutes).spans
-    even, knobs_under = _even_fractions(points), cache(partial(_knobs, points))
-    for rows, rules in _stretches(seen, sides.tile):
-        costs, knobs = knobs_under(rules)
-        bars = prices_of(seen.traded[rows])
-        fine = bars if seen.minutes is None else prices_of(seen.minutes)
-        stretch = Stretch(bars, fine, NO_SPANS if spans is None else spans[rows], rows.start, *days.within(rows))
-        fractions = _fractions(seen, points, rows) if even is None else even
-        decisions, which = sides.of(rows)
-        lead_together(of, counted, stretch, decisions, which, fractions, knobs, costs.tick_bounds, costs.tick_sizes)
+class _Leg(NamedTuple):
+    """Traded bars under one rule book, some rows at a time."""
+
+    rules: Rules
+    stretches: list[tuple[slice, Stretch]]
+
+
+def _legs(group: _Group, length: int | None) -> list[_Leg]:
+    """All bars of a coin, at most so many in a stretch."""
+    traded, minutes = group.seen.traded, group.seen.minutes
+    spans = NO_SPANS if minutes is None else minutes_within(traded, minutes).spans
+    legs = []
+    for first, end, rules in epochs([traded]):
+        of = between(traded, first, end)
+        step = length or max(of.stop - of.start, 1)
+        stretches = []
+        for start in range(of.start, of.stop, step):
+            rows = slice(start, min(start + step, of.stop))
+            bars = prices_of(traded[rows])
+            fine = bars if minutes is None else prices_of(minutes)
+            stretches.append((rows, Stretch(bars, fine, spans[rows], start, *group.days.within(rows))))
+        legs.append(_Leg(rules, stretches))
+    return legs
+
+
+def _lead(
+    seen: Seen, legs: Callable[[int | None], list[_Leg]], points: Sequence[Point], of: Standings, counted: Tallies
+) -> None:
+    sides, even = _sides(seen, [point.strategy for point in points]), _even_fractions(points)
+    for rules, stretches in legs(sides.tile):
+        costs, knobs = _knobs(points, rules)
+        for rows, stretch in stretches:
+            fractions = _fractions(seen, points, rows) if even is None else even
+            turns, which = sides.of(rows)
+            lead_together(of, counted, stretch, turns, which, fractions, knobs, costs.tick_bounds, costs.tick_sizes)
 
 
 class _Sides(Protocol):
@@ -157,7 +201,7 @@ class _Sides(Protocol):
     @property
     def tile(self) -> int | None: ...
 
-    def of(self, rows: slice) -> tuple[NDArray[np.int8], Rows]: ...
+    def of(self, rows: slice) -> tuple[Turns, Rows]: ...
 
 
 class _DecidedOnce:
@@ -169,8 +213,8 @@ class _DecidedOnce:
         self._decisions = decide_all(strategy, seen.bars)[seen.first :]
         self._which = np.zeros(count, dtype=np.int64)
 
-    def of(self, rows: slice) -> tuple[NDArray[np.int8], Rows]:
-        return self._decisions[rows].reshape(1, -1), self._which
+    def of(self, rows: slice) -> tuple[Turns, Rows]:
+        return Turns.of(self._decisions[rows]), self._which
 
 
 class _DecidedTogether:
@@ -182,7 +226,7 @@ class _DecidedTogether:
         self._seen, self._together = seen, Together(strategies)
         self._which = np.arange(len(strategies))
 
-    def of(self, rows: slice) -> tuple[NDArray[np.int8], Rows]:
+    def of(self, rows: slice) -> tuple[Turns, Rows]:
         first = self._seen.first
         return self._together.decide(self._seen.bars, first + rows.start, first + rows.stop), self._which
 
@@ -191,15 +235,6 @@ def _sides(seen: Seen, strategies: Sequence[Strategy]) -> _Sides:
     if any(strategy != strategies[0] for strategy in strategies):
         return _DecidedTogether(seen, strategies)
     return _DecidedOnce(seen, strategies[0], len(strategies))
-
-
-def _stretches(seen: Seen, length: int | None) -> Iterator[tuple[slice, Rules]]:
-    """Traded bars under one rule book, at most so many of them."""
-    for first, end, rules in epochs([seen.traded]):
-        rows = between(seen.traded, first, end)
-        step = length or max(rows.stop - rows.start, 1)
-        for start in range(rows.start, rows.stop, step):
-            yield slice(start, min(start + step, rows.stop)), rules
 
 
 def _even_fractions(points: Sequence[Point]) -> Floats | None:
@@ -215,12 +250,16 @@ def _fractions(seen: Seen, points: Sequence[Point], rows: slice) -> Floats:
 
 def _knobs(points: Sequence[Point], rules: Rules) -> tuple[Costs, Floats]:
     """The costs of one of them, for their ticks are those of all; and costs and limits, a row a point."""
-    costs = cache(lambda account: account.costs(rules))
-    limits = cache(lambda account, hold_bars: account.limits(hold_bars))
-    rows = [
-        knobs_of(costs(of.account), limits(of.account, of.strategy.hold_bars), is_optimistic=False) for of in points
-    ]
-    return costs(points[0].account), np.array(rows, dtype=np.float64)
+    costs = {id(account): account.costs(rules) for account in {id(of.account): of.account for of in points}.values()}
+    knobs: dict[Hashable, Knobs] = {}  # by who an account is, for comparing accounts would cost more than all else
+    rows = []
+    for of in points:
+        alike = id(of.account), of.strategy.hold_bars
+        if alike not in knobs:
+            limits = of.account.limits(of.strategy.hold_bars)
+            knobs[alike] = knobs_of(costs[id(of.account)], limits, is_optimistic=False)
+        rows.append(knobs[alike])
+    return costs[id(points[0].account)], np.array(rows, dtype=np.float64)
 
 
 def _identity(part: Part, seen: Sequence[Seen], terms: Terms) -> str:

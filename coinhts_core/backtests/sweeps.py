@@ -20,7 +20,7 @@ import polars as pl
 from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.executors import Executor, Threads
 from coinhts_core.backtests.points import Grid, Point, points_of
-from coinhts_core.backtests.sources import ONE_COIN, Candles, sources
+from coinhts_core.backtests.sources import ONE_COIN, Candles, Source, sources
 from coinhts_core.backtests.sweep_figures import Columns, table_of
 from coinhts_core.backtests.sweep_parts import Keeper, Part, Terms, figures_of
 from coinhts_core.markets import Timeframe
@@ -54,14 +54,14 @@ def sweep(
     wanted = Timeframe.parse(timeframe) if timeframe else None
     named = sources(candles, days, wanted)
     terms = Terms.of(kind, wanted, first_day, keeper)
-    parts = [Part(symbol, of, some) for symbol, of in named.items() for some in _in_parts(points)]
+    parts = list(_in_parts(list(named.values()), points))
     led: list[Columns] = []
     done = 0
     for part, figures in zip(
         parts, (executor or Threads()).answers(lambda part: figures_of(part, terms), parts), strict=True
     ):
         led.append(figures)
-        done += len(part.points)
+        done += len(part.coins) * len(part.points)
         if progress:
             progress(done, len(named) * len(points))
     table = table_of({name: np.concatenate([figures[name] for figures in led]) for name in led[0]})
@@ -78,8 +78,10 @@ def _named(symbols: Sequence[str], names: Sequence[str], points: Sequence[Point]
     return pl.DataFrame({**coins, **knobs})
 
 
-def _in_parts(points: Sequence[Point]) -> Iterator[Sequence[Point]]:
-    """Of a length that depends on nothing but how many there are."""
+def _in_parts(coins: Sequence[Source], points: Sequence[Point]) -> Iterator[Part]:
+    """Of a length that depends on nothing but how many there are; of several coins where all points fit into a part."""
     length = min(max(-(-len(points) // _PARTS), _FEWEST_IN_A_PART), _MOST_IN_A_PART)
-    for first in range(0, len(points), length):
-        yield points[first : first + length]
+    together = max(min(-(-len(coins) // _PARTS), _MOST_IN_A_PART // len(points)), 1) if len(points) <= length else 1
+    for first_coin in range(0, len(coins), together):
+        for first in range(0, len(points), length):
+            yield Part(coins[first_coin : first_coin + together], points[first : first + length])

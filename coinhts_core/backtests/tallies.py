@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from coinhts_core.backtests.engine import ENTRY, Floats, Knobs, Marks, Prices, Rows, through
+from coinhts_core.backtests.engine import Floats, Knobs, Marks, Prices, Rows, through
 from coinhts_core.backtests.worth import booked
-from coinhts_core.compiled import compiled
+from coinhts_core.compiled import borrowing, compiled
+from coinhts_core.signals import Turns
 
 
 class Standings(NamedTuple):
@@ -50,6 +50,22 @@ class Tallies(NamedTuple):
     worst: Floats
 
 
+class _Count(NamedTuple):
+    """What was counted of one account, and what its open position cost."""
+
+    spent: float
+    entry_fee: float
+    entered: int
+    trades: int
+    wins: int
+    bars_held: int
+    won: float
+    lost: float
+    fees: float
+    best: float
+    worst: float
+
+
 class Stretch(NamedTuple):
     """Some bars: which is the first of them, the first day that ends among them, and the last bar of each such day."""
 
@@ -78,10 +94,10 @@ def beginning(cash: Sequence[float], days: int) -> tuple[Standings, Tallies]:
 
 @compiled
 def lead_together(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
-    of: Standings, tallies: Tallies, stretch: Stretch, decisions: NDArray[np.int8], rows: Rows, fractions: Floats,
+    of: Standings, tallies: Tallies, stretch: Stretch, turns: Turns, rows: Rows, fractions: Floats,
     knobs: Floats, tick_bounds: Floats, tick_sizes: Floats,
 ) -> None:  # fmt: skip
-    """Lead each account through a stretch by its row of the decisions."""
+    """Lead each account through a stretch by its row of the turns."""
     for one in range(len(of.cash)):
         marks = Marks(
             of.cash[one], of.volume[one], of.entry_price[one], of.peak[one],
@@ -92,45 +108,52 @@ def lead_together(  # noqa: PLR0917 - compiled, so handed numbers and arrays one
             int(knobs[one, 7]), knobs[one, 8] > 0.0,
         )  # fmt: skip
         after, ambiguous, fills = through(
-            marks, stretch.bars, decisions[rows[one]], fractions[one], stretch.fine, stretch.spans,
-            terms, tick_bounds, tick_sizes,
+            marks, stretch.bars, turns.bars[rows[one], : turns.counts[rows[one]]], fractions[one],
+            stretch.fine, stretch.spans, terms, tick_bounds, tick_sizes,
         )  # fmt: skip
-        _count(of, tallies, one, stretch, fills)
+        count = _Count(
+            of.spent[one], of.entry_fee[one], of.entered[one], tallies.trades[one], tallies.wins[one],
+            tallies.bars_held[one], tallies.won[one], tallies.lost[one], tallies.fees[one], tallies.best[one],
+            tallies.worst[one],
+        )  # fmt: skip
+        count = _counted(
+            count, of.cash[one], of.volume[one], fills, stretch.first_bar, stretch.day_ends, stretch.bars.close,
+            tallies.daily[one, stretch.first_day + 1 :],
+        )  # fmt: skip
+        of.spent[one], of.entry_fee[one], of.entered[one] = count.spent, count.entry_fee, count.entered
+        tallies.trades[one], tallies.wins[one], tallies.bars_held[one] = count.trades, count.wins, count.bars_held
+        tallies.won[one], tallies.lost[one], tallies.fees[one] = count.won, count.lost, count.fees
+        tallies.best[one], tallies.worst[one] = count.best, count.worst
         tallies.ambiguous[one] += ambiguous
         of.cash[one], of.volume[one], of.entry_price[one] = after.cash, after.volume, after.entry_price
         of.peak[one], of.held[one], of.order[one] = after.peak, after.held, after.order
         of.fraction[one], of.last_price[one] = after.fraction, after.last_price
 
 
-@compiled
-def _count(of: Standings, tallies: Tallies, one: int, stretch: Stretch, fills: Floats) -> None:
-    cash, volume, day, days = of.cash[one], of.volume[one], 0, len(stretch.day_ends)
-    for place in range(len(fills) + 1):
-        bar = fills[place, 0] if place < len(fills) else np.inf
-        while day < days and stretch.day_ends[day] < bar:
-            tallies.daily[one, stretch.first_day + day + 1] = cash + volume * stretch.bars.close[stretch.day_ends[day]]
+@borrowing
+def _counted(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
+    of: _Count, cash: float, volume: float, fills: Floats, first_bar: int, day_ends: Rows, closes: Floats, daily: Floats
+) -> _Count:
+    """What is counted behind some fills; and the worth at each day's end on the way."""
+    spent, entry_fee, entered, trades, wins, bars_held, won, lost, fees, best, worst = of
+    day = 0
+    for place in range(len(fills)):
+        bar = int(fills[place, 0])
+        while day < len(day_ends) and day_ends[day] < bar:
+            daily[day] = cash + volume * closes[day_ends[day]]
             day += 1
-        if place < len(fills):
-            cash, volume = booked(cash, fills, place)
-            _count_fill(of, tallies, one, stretch.first_bar + int(bar), fills, place)
-
-
-@compiled
-def _count_fill(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by one
-    of: Standings, tallies: Tallies, one: int, bar: int, fills: Floats, place: int
-) -> None:
-    reason, price, volume, fee = fills[place, 2], fills[place, 3], fills[place, 4], fills[place, 5]
-    if reason == ENTRY:
-        of.spent[one], of.entry_fee[one], of.entered[one] = price * volume + fee, fee, bar
-        return
-    profit = price * volume - fee - of.spent[one]
-    change = profit / of.spent[one]
-    tallies.trades[one] += 1
-    tallies.bars_held[one] += bar - of.entered[one]
-    tallies.fees[one] += of.entry_fee[one] + fee
-    tallies.best[one], tallies.worst[one] = max(tallies.best[one], change), min(tallies.worst[one], change)
-    if profit > 0.0:
-        tallies.wins[one] += 1
-        tallies.won[one] += profit
-    elif profit < 0.0:
-        tallies.lost[one] += profit
+        price, traded, fee = fills[place, 3], fills[place, 4], fills[place, 5]
+        cash, volume = booked(cash, fills[place, 2], price, traded, fee)
+        if volume > 0.0:
+            spent, entry_fee, entered = price * traded + fee, fee, first_bar + bar
+            continue
+        profit = price * traded - fee - spent
+        change = profit / spent
+        trades, bars_held, fees = trades + 1, bars_held + first_bar + bar - entered, fees + (entry_fee + fee)
+        best, worst = max(best, change), min(worst, change)
+        wins += profit > 0.0
+        won += max(profit, 0.0)
+        lost += min(profit, 0.0)
+    for later in range(day, len(day_ends)):
+        daily[later] = cash + volume * closes[day_ends[later]]
+    return _Count(spent, entry_fee, entered, trades, wins, bars_held, won, lost, fees, best, worst)

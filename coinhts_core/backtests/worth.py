@@ -13,7 +13,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from coinhts_core.backtests.engine import ENTRY, TARGET, Floats, Marks, Prices, Rows, left_of
-from coinhts_core.compiled import compiled
+from coinhts_core.compiled import borrowing, compiled
 
 _BAR = 0
 
@@ -78,15 +78,14 @@ def _behind(cash: float, volume: float, fills: Floats) -> tuple[Floats, Floats]:
     cashes, volumes = np.empty(len(fills) + 1), np.empty(len(fills) + 1)
     cashes[0], volumes[0] = cash, volume
     for place in range(len(fills)):
-        cash, volume = booked(cash, fills, place)
+        cash, volume = booked(cash, fills[place, 2], fills[place, 3], fills[place, 4], fills[place, 5])
         cashes[place + 1], volumes[place + 1] = cash, volume
     return cashes, volumes
 
 
-@compiled
-def booked(cash: float, fills: Floats, place: int) -> tuple[float, float]:
+@borrowing
+def booked(cash: float, reason: float, price: float, volume: float, fee: float) -> tuple[float, float]:
     """Cash and volume behind a fill."""
-    reason, price, volume, fee = fills[place, 2], fills[place, 3], fills[place, 4], fills[place, 5]
     if reason == ENTRY:
         return left_of(cash, price * volume + fee), volume
     return cash + (price * volume - fee), 0.0
@@ -104,7 +103,7 @@ def _marked(bars: Floats, cash: Floats, volume: Floats, closes: Floats) -> Float
     return equity
 
 
-@compiled
+@borrowing
 def _worst(cash: float, volume: float, fills: Floats, bars: Prices) -> float:
     """A bar in which a target was reached may have been at its low before."""
     found, first = np.inf, 0
@@ -112,11 +111,11 @@ def _worst(cash: float, volume: float, fills: Floats, bars: Prices) -> float:
         end = int(fills[place, 0])
         may_have_been_low = fills[place, 2] == TARGET and fills[place, 3] > bars.open[end]
         found = min(found, _worst_between(cash, volume, bars.low, first, end + may_have_been_low))
-        (cash, volume), first = booked(cash, fills, place), end
+        (cash, volume), first = booked(cash, fills[place, 2], fills[place, 3], fills[place, 4], fills[place, 5]), end
     return min(found, _worst_between(cash, volume, bars.low, first, len(bars.low)))
 
 
-@compiled
+@borrowing
 def _worst_between(cash: float, volume: float, lows: Floats, first: int, end: int) -> float:
     found = np.inf if volume > 0.0 or first >= end else cash
     if volume > 0.0:

@@ -51,6 +51,8 @@ class Bars:
 
     def __getitem__(self, rows: slice) -> Self:
         """Some of the bars, and of the longer ones those that had closed by the last of them."""
+        if not self.longer and rows.indices(len(self)) == (0, len(self), 1):
+            return self
         opened_at = self.opened_at[rows]
         opens, high, low, close, volume = (getattr(self, name)[rows] for name in _COLUMNS)
         last = int(opened_at[-1]) + self.length_us if len(opened_at) else 0

@@ -17,6 +17,7 @@ from coinhts_core.candles.bars import Bars
 from coinhts_core.indicators import compare_averages
 from coinhts_core.indicators import crossings as line_crossings
 from coinhts_core.rules import rules_on
+from coinhts_core.signals import turns_of
 from coinhts_core.strategies import find_strategy, load
 
 _USERS = Path(__file__).with_name("users")
@@ -50,10 +51,8 @@ def loops(parts, points, **account):
         prices = prices_of(bars)
 
         def call():
-            decisions = line_crossings(compare_averages(bars.close, fast, slow))
-            return through(
-                marks, prices, decisions, whole, prices, NO_SPANS, knobs, costs.tick_bounds, costs.tick_sizes
-            )
+            turns = turns_of(line_crossings(compare_averages(bars.close, fast, slow)))
+            return through(marks, prices, turns, whole, prices, NO_SPANS, knobs, costs.tick_bounds, costs.tick_sizes)
 
         return call
 

@@ -11,7 +11,7 @@ from coinhts_core.candles.bars import Bars
 from coinhts_core.errors import BadFrameError
 from coinhts_core.hashes import digest
 from coinhts_core.markets import Timeframe
-from coinhts_core.signals import SIGNALS, decide, decisions_frame, made_from
+from coinhts_core.signals import SIGNALS, Turns, decide, decisions_frame, made_from, turns_of
 from coinhts_core.strategies import Strategy, load
 
 FAST = load("sma_cross", fast=2, slow=4)
@@ -112,6 +112,16 @@ def test_what_is_said_of_a_decision_stands_beside_it():
     frame = decisions_frame(Talkative(said=[]), bars, 4, 6, np.array([0, 1], dtype=np.int8))
     assert frame["confidence"].to_list() == [None, 0.4]
     assert frame["note"].to_list() == [None, '{"row":4,"seen":5}']
+
+
+@given(st.lists(st.sampled_from([0, 0, 0, 0, 0, 0, 1, -1]), max_size=60) | st.lists(st.sampled_from([1, -1])))
+def test_turns_are_the_bars_that_decide(decisions):
+    """Counted from 1, in their order, those that leave below 0; however many stand side by side."""
+    said = np.array(decisions, dtype=np.int8)
+    expected = [(bar + 1) * side for bar, side in enumerate(decisions) if side]
+    turns = Turns.of(said)
+    assert turns_of(said).tolist() == turns.bars[0].tolist() == expected
+    assert turns.counts.tolist() == [len(expected)]
 
 
 class LooksUp(Scripted):

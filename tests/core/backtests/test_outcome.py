@@ -1,8 +1,12 @@
 from datetime import timedelta
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coinhts_core.backtests import Account, run
+from coinhts_core.backtests.outcome import count_opened_by
 from coinhts_core.strategies import load
 from tests.core.backtests.candles import START, candles, walk
 from tests.core.backtests.test_document import document
@@ -41,3 +45,12 @@ def test_several_coins_share_one_cash():
     profit = sum(of.fills.trades["profit_krw"].sum() for of in result.symbols)
     held = sum(of.fills.open_position()["profit_krw"] for of in result.symbols if of.fills.open_position())
     assert result.equity["equity"][-1] == pytest.approx(1e6 + profit + held)
+
+
+@given(st.lists(st.integers(1, 40).map(lambda place: 60 * place), unique=True), st.booleans(), st.integers(-2, 60))
+def test_bars_are_counted_whether_some_are_missing_or_none(moments, is_whole, shift):
+    """Before the first, among them and behind the last."""
+    opened_at = np.arange(60, 1_500, 60) if is_whole else np.array(sorted(moments), dtype=np.int64)
+    latest = np.arange(0, 2_700, 45) + shift
+    expected = [sum(moment <= at for moment in opened_at.tolist()) for at in latest.tolist()]
+    assert count_opened_by(opened_at, latest, 60).tolist() == expected

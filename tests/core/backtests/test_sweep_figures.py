@@ -16,7 +16,7 @@ def of_daily(curves):
     """Give the figures of accounts that never traded, but had these curves."""
     standings, tallies = beginning([curve[0] for curve in curves], len(curves[0]) - 1)
     tallies.daily[:] = np.array(curves)
-    return table_of(columns_of(standings, tallies, 10))
+    return table_of(columns_of(standings, tallies, np.array([10])))
 
 
 @given(
@@ -37,7 +37,7 @@ def test_figures_of_equity_are_those_of_a_run(curves):
 def test_without_a_trade_or_a_bar_there_is_no_figure():
     """Null, never NaN: neither a rate of wins nor a time in the market."""
     standings, tallies = beginning([1_000.0], 0)
-    table = table_of(columns_of(standings, tallies, 0))
+    table = table_of(columns_of(standings, tallies, np.array([0])))
     known = {name: value for name, value in table.row(0, named=True).items() if value is not None}
     assert known == {"fees_krw": 0.0, "trades": 0, "ambiguous": 0, "final_equity_krw": 1_000.0}
     assert table_of(columns_in(table)).equals(table)
@@ -48,5 +48,5 @@ def test_what_was_won_over_what_was_lost(lost, factor):
     """Undefined where nothing was lost."""
     standings, tallies = beginning([1_000.0], 1)
     tallies.daily[:], tallies.trades[:], tallies.wins[:], tallies.won[:], tallies.lost[:] = 1.0, 4, 3, 6.0, lost
-    columns = table_of(columns_of(standings, tallies, 10))
+    columns = table_of(columns_of(standings, tallies, np.array([10])))
     assert (columns["profit_factor"][0], columns["win_rate"][0]) == (factor, 0.75)

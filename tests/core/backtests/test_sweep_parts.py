@@ -68,3 +68,15 @@ def test_rows_keep_the_order_of_the_points():
     ]
     assert table["final_equity_krw"].n_unique() > 8
     assert sorted(map(str, table.rows())) == sorted(map(str, other.select(table.columns).rows()))
+
+
+def test_coins_of_one_part_are_kept_together():
+    """And found again, as long as none of them has changed."""
+    coins = {f"KRW-C{place}": candles(walk(100, place)) for place in range(9)}
+    keeper, grid = Memory(), {"fast": [3], "slow": [8, 9]}
+    table = sweep(coins, "sma_cross", grid, keeper=keeper)
+    assert len(keeper) == 3
+    assert sweep(coins, "sma_cross", grid, keeper=keeper).equals(table)
+    assert keeper.found == 3
+    sweep({**coins, "KRW-C8": candles(walk(100, 99))}, "sma_cross", grid, keeper=keeper)
+    assert (keeper.found, len(keeper)) == (5, 4)

@@ -136,6 +136,18 @@ def test_coins_are_led_alone():
         assert rows.drop("symbol").rows(named=True) == list(told)
 
 
+def test_many_coins_are_led_in_few_parts():
+    """Each alone all the same, whatever days it has; in the order of the mapping, and told as they are done."""
+    coins = {f"KRW-C{place}": candles(walk(200 + 30 * (place % 3), place), minutes=60) for place in range(9)}
+    grid, account, told = {"fast": [2, 3], "slow": [9]}, Account(stop_loss=0.02), []
+    table = sweep(coins, "sma_cross", grid, account, executor=Threads(2), progress=lambda *of: told.append(of))
+    assert told == [(6, 18), (12, 18), (18, 18)]
+    assert table["symbol"].to_list() == [symbol for symbol in coins for _ in range(2)]
+    for symbol, frame in coins.items():
+        rows = table.filter(pl.col("symbol") == symbol)
+        assert rows.drop("symbol").rows(named=True) == list(rows_of_runs(frame, "sma_cross", rows, account, list(grid)))
+
+
 def test_a_timeframe_may_be_swept():
     """Each length of bars is made once."""
     frame = candles(walk(3_000), minutes=5)

@@ -8,6 +8,7 @@ from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.engine import NO_SPANS, knobs_of, prices_of
 from coinhts_core.backtests.tallies import Stretch, beginning, lead_together
 from coinhts_core.rules import rules_on
+from coinhts_core.signals import Turns
 from tests.core.backtests.test_engine import accounts, bars_of, walks
 
 RULES = rules_on(date(2026, 1, 2))
@@ -15,7 +16,7 @@ RULES = rules_on(date(2026, 1, 2))
 
 def led(walk, of, cuts):
     """Lead accounts of one rule book through the hours, cut at some of them; a day ends at every fifth."""
-    bars, decisions = bars_of(walk[0]), np.array([walk[1]], dtype=np.int8)
+    bars, decisions = bars_of(walk[0]), np.array(walk[1], dtype=np.int8)
     day_ends = np.arange(4, len(bars), 5)
     standings, tallies = beginning([account.cash for account in of], len(day_ends))
     knobs = np.array([knobs_of(one.costs(RULES), one.limits(), is_optimistic=False) for one in of], dtype=float)
@@ -25,8 +26,8 @@ def led(walk, of, cuts):
         prices = prices_of(bars[first:end])
         stretch = Stretch(prices, prices, NO_SPANS, first, days[0], day_ends[slice(*days)] - first)
         fractions = np.tile(np.array(walk[2][first:end], dtype=float), (len(of), 1))
-        sides = np.ascontiguousarray(decisions[:, first:end])
-        lead_together(standings, tallies, stretch, sides, which, fractions, knobs, costs.tick_bounds, costs.tick_sizes)
+        turns = Turns.of(decisions[first:end])
+        lead_together(standings, tallies, stretch, turns, which, fractions, knobs, costs.tick_bounds, costs.tick_sizes)
     return standings, tallies
 
 
