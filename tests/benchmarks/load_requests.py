@@ -28,7 +28,7 @@ LONGEST_S, REFUSED_S = 2.0, 0.1
 TAKEN, DISTINCT = 0.95, 0.90
 _COLLECTED_DAYS = 5
 _REFUSALS = 200
-_COUNT = "SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE id = ANY(%s)) FROM requests"
+_COUNT = "SELECT count(*), count(DISTINCT identity), count(*) FILTER (WHERE identity = ANY(%s)) FROM requests"
 
 
 class Askers:
