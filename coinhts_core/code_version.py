@@ -11,21 +11,29 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from threading import RLock
 
 _CORE = Path(__file__).parent
+_one_at_a_time = RLock()  # many who ask at once wait for one who reads
+
+
+def code_version(*files: Path) -> str:
+    """The identity of these files and their static import closure, whatever order they are named in."""
+    with _one_at_a_time:
+        return _version(*files)
 
 
 @cache
-def code_version(*files: Path) -> str:
-    """The identity of these files and their static import closure, whatever order they are named in."""
+def _version(*files: Path) -> str:
     spelled = sorted(f"{_name(file)}\n{_spelled(_tree(file))}\n" for file in _closure(files))
     return sha256("".join(spelled).encode()).hexdigest()
 
 
 def forget() -> None:
     """Files may have changed since: they are read again when they are next asked for."""
-    code_version.cache_clear()
-    _tree.cache_clear()
+    with _one_at_a_time:
+        _version.cache_clear()
+        _tree.cache_clear()
 
 
 def core_file(*parts: str) -> Path:

@@ -7,6 +7,7 @@ queue (`desk`).
 import time
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from threading import RLock
 from typing import Any, TypeVar
 
 from coinhts_core import code_version
@@ -43,6 +44,7 @@ class Reception:
         self._remembers_s, self._watch = remembers_s, watch
         self._remembered: dict[tuple[str, ...], tuple[float, Any]] = {}
         self._files: list[tuple[str, float]] | None = None
+        self._reading = RLock()
 
     def submit(self, asked: bytes | Mapping[str, Any], moment: datetime) -> Standing:
         """What was answered once is found again, unless its result was thrown away since."""
@@ -87,10 +89,12 @@ class Reception:
         return self._lately((asset, symbol), lambda: self._lake.heads(asset, symbol))
 
     def _lately(self, name: tuple[str, ...], read: Callable[[], T]) -> T:
-        moment = self._watch()
-        read_at, known = self._remembered.get(name, (float("-inf"), None))
-        if known is None or moment - read_at >= self._remembers_s:
-            known = read()
-            self._remembered[name] = (moment, known)
-        found: T = known
-        return found
+        """Where many ask at once, one reads, and the others wait for it."""
+        with self._reading:
+            moment = self._watch()
+            read_at, known = self._remembered.get(name, (float("-inf"), None))
+            if known is None or moment - read_at >= self._remembers_s:
+                known = read()
+                self._remembered[name] = (moment, known)
+            found: T = known
+            return found

@@ -22,7 +22,7 @@ from coinhts_pipeline.front.readings import Readings, busy, refused
 from coinhts_pipeline.front.rooms import Room, module_of
 
 _FEW, _MOST = 50, 1_000
-_ROOMS = {
+ROOMS = {
     "results": ("/api/results", "/api/schemas/result.json"),
     "holdings": ("/api/positions", "/api/schemas/position.json"),
     "requests": ("/api/backtests",),
@@ -105,7 +105,7 @@ def unknown() -> list[BaseRoute]:
 
 
 def _rooms(readings: Readings | None) -> list[tuple[Room, tuple[str, ...]]]:
-    return [(Room(name, readings, _Unknown()), paths) for name, paths in _ROOMS.items()]
+    return [(Room(name, readings, _Unknown()), paths) for name, paths in ROOMS.items()]
 
 
 class _Asked:
@@ -149,7 +149,7 @@ async def _described(request: Request) -> JSONResponse:
 
 
 def document() -> dict[str, Any]:
-    text, described = {"type": "string"}, [module_of(name).DESCRIBED for name in _ROOMS]
+    text, described = {"type": "string"}, [module_of(name).DESCRIBED for name in ROOMS]
     refused = {"code": text, "message": text, "field": {"type": ["string", "null"]}}
     return {
         "openapi": "3.1.0",

@@ -1,7 +1,7 @@
 """All below /reports/: pages made of what is asked for, and COINHTS_HOME/reports, listed and shown.
 
 What lives here: the routes, and `Reports`, which gives files: they may draw, and do nothing in the name of who reads
-them. What to add: a room of pages, as a module with `routes` and its paths in `_ROOMS`; a path that is listed there is
+them. What to add: a room of pages, as a module with `routes` and its paths in `ROOMS`; a path that is listed there is
 never a file's. What stays out: the pages themselves (`result_pages`, …), and making reports.
 """
 
@@ -32,7 +32,7 @@ _OF_A_REPORT = {
     "Cross-Origin-Opener-Policy": "unsafe-none",
     "Cache-Control": "private, no-cache",
 }
-_ROOMS = {
+ROOMS = {
     "result_pages": ("", "results", "results/{id}", "compare", "heatmap/{id}"),
     "leaderboard_pages": ("leaderboard",),
     "request_pages": ("requests", "requests/new", "requests/{id}/{deed}"),
@@ -41,7 +41,7 @@ _ROOMS = {
 
 
 def routes(house: House) -> list[Route]:
-    rooms = [(Room(name, house, Missing()), paths) for name, paths in _ROOMS.items()]
+    rooms = [(Room(name, house, Missing()), paths) for name, paths in ROOMS.items()]
     return [
         Route("/reports", _into_reports),
         *(Route(f"/reports/{path}", room) for room, paths in rooms for path in paths),

@@ -5,8 +5,10 @@ What lives here: from settings to a server that listens. What stays out: who sta
 
 import signal
 import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 
 import uvicorn
 
@@ -14,12 +16,14 @@ from coinhts_core import logs
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.masking import mask_process
 from coinhts_core.settings import Settings, read_settings
-from coinhts_pipeline.front import address
+from coinhts_pipeline.front import address, api, reports
 from coinhts_pipeline.front.app import build
 from coinhts_pipeline.front.listening import listening
 from coinhts_pipeline.front.readings import AT_ONCE
+from coinhts_pipeline.front.rooms import module_of
 
 _MOST_AT_ONCE = 1_000
+_LISTENS_BY_S = 3.0
 
 
 def main() -> None:
@@ -30,7 +34,25 @@ def main() -> None:
         logs.set_up(settings)
         address.judge(settings.web)
         ledger = stack.enter_context(_ledger(settings)) if settings.web.password or settings.postgres_url else None
+        stack.enter_context(_warmed_later())
         uvicorn.Server(_configured(settings, ledger, Path(sys.argv[1]))).run()
+
+
+@contextmanager
+def _warmed_later() -> Iterator[None]:
+    """First it listens; then what takes seconds to import comes, before somebody asks for it and others behind them."""
+    timer = Timer(_LISTENS_BY_S, warm)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def warm() -> None:
+    for room in (*api.ROOMS, *reports.ROOMS):
+        module_of(room)
 
 
 def _ledger(settings: Settings) -> Ledger:

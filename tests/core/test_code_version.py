@@ -1,5 +1,7 @@
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,19 @@ def test_files_are_read_again_once_they_are_forgotten(tmp_path):
     assert code_version(file) == before
     forget()
     assert code_version(file) != before
+
+
+def test_many_who_ask_at_once_wait_for_one_who_reads(tmp_path, monkeypatch):
+    """A version takes a quarter of a second, and each of them would hold up the others."""
+    file, read = tmp_path / "mine.py", []
+
+    def slowly(files):
+        read.append(files)
+        time.sleep(0.05)
+        return _closure(files)
+
+    monkeypatch.setattr("coinhts_core.code_version._closure", slowly)
+    file.write_text("x = 1")
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: code_version(file), range(8)))) == 1
+    assert len(read) == 1

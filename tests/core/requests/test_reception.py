@@ -1,7 +1,10 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 
+from coinhts_core.candles.registry import registered_symbols
 from coinhts_core.errors import BadRequestError
 from coinhts_core.ledger.queries import load_queries
 from coinhts_core.requests.answer import answer
@@ -107,3 +110,18 @@ def test_what_may_be_asked_about_is_told(reception, booked_desk):
     assert found.symbols == (booked_desk.registered.symbol,)
     assert str(found.days.last) == "2026-01-04"
     assert "sma_cross" in {of.name for of in found.strategies}
+
+
+def test_many_who_ask_at_once_wait_for_one_who_reads(reception, monkeypatch):
+    """What it remembers for a moment is read once."""
+    of, read = reception(remembers_s=60.0), []
+
+    def slowly(ledger):
+        read.append(ledger)
+        time.sleep(0.05)
+        return registered_symbols(ledger)
+
+    monkeypatch.setattr("coinhts_core.requests.reception.registered_symbols", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        assert len({standing.id for standing in pool.map(lambda _: of.submit(ASKED, NOON), range(8))}) == 1
+    assert len(read) == 1

@@ -53,3 +53,17 @@ def test_it_serves_nobody_beyond_loopback_without_a_login(tmp_path, monkeypatch)
             main()
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_what_takes_long_to_import_is_there_before_somebody_asks():
+    """But not before it listens: importing the process itself brings none of it."""
+    script = """
+import sys
+from coinhts_pipeline.front import serve
+heavy = ("coinhts_pipeline.front.requests", "coinhts_pipeline.front.result_pages", "polars")
+print([name in sys.modules for name in heavy])
+serve.warm()
+print([name in sys.modules for name in heavy])
+"""
+    told = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines() == [str([False] * 3), str([True] * 3)]
