@@ -141,7 +141,7 @@ def execute(runner: Runner, planned: Plan, progress: Progress | None = None) -> 
     rooms = runner.installation.rooms
     if planned.blocks and any(entry.looks_at_days for entry in rooms.lineup.values()):
         collect_day_bars(runner, rooms.active)
-    gc.freeze()  # what is loaded by now stays: to look for garbage in it time and again costs a twentieth
+    gc.freeze()  # what is loaded by now stays: nobody need look for garbage in it time and again
     for block in planned.blocks:
         runner.run(REHEARSE_DAYS, tags=block.tags, progress=progress)
     if planned.blocks or not rooms.lake.number_of_whole("leaderboard"):  # a run may have died before this one

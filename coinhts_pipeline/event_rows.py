@@ -3,7 +3,7 @@
 What lives here: `spelled`, and rows as COPY reads them. What stays out: the storage they go to (`event_storage`).
 
 What is the same for neighbours is spelled once, and each event's own part is put between: letter for letter what
-Dagster's `serialize_value` writes, at a third of the time.
+Dagster's `serialize_value` writes.
 """
 
 import io
