@@ -21,39 +21,16 @@ A class owns its sentence: what was refused, the value that was found, what to d
 by keyword, and the facts stay readable as attributes.
 """
 
-from string import Formatter
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from coinhts_core.wording import clipped
+from coinhts_core.sentences import SpokenError
 
 
-class CoinhtsError(Exception):
+class CoinhtsError(SpokenError):
     """The root: one sentence, its facts, and the exit code a command ends with."""
 
     sentence: ClassVar[str] = "{reason}"
     exit_code: ClassVar[int] = 3
-
-    def __init__(self, **facts: object) -> None:
-        wanted = {name for _, name, _, _ in Formatter().parse(self.sentence) if name}
-        if wanted != facts.keys():
-            missing = ", ".join(sorted(wanted.symmetric_difference(facts)))
-            msg = f"{type(self).__name__} is built with exactly its facts; check: {missing}"
-            raise TypeError(msg)
-        self.facts = facts
-        super().__init__(self.sentence.format(**{name: clipped(fact) for name, fact in facts.items()}))
-
-    def __getattr__(self, name: str) -> Any:
-        facts: dict[str, object] = self.__dict__.get("facts", {})
-        if name in facts:
-            return facts[name]
-        raise AttributeError(name)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.facts)
-
-
-def _rebuild(kind: type[CoinhtsError], facts: dict[str, object]) -> CoinhtsError:
-    return kind(**facts)
 
 
 class RetryableError(CoinhtsError):
