@@ -16,10 +16,9 @@ from dagster._core.utils import make_new_run_id
 
 from coinhts_core.agenda import Agenda
 from coinhts_core.candles.frame import DAYS
-from coinhts_core.candles.registry import Registered, universe
+from coinhts_core.candles.registry import Registered
 from coinhts_core.clock import now
 from coinhts_core.days import DayRange, last_complete_day
-from coinhts_core.errors import BadTimeRangeError, FutureRangeError, NotFollowedError
 from coinhts_core.markets import Market
 from coinhts_pipeline.defs.candles import COLLECT_DAY_CANDLES
 from coinhts_pipeline.defs.performance import PUBLISH_PERFORMANCE
@@ -78,32 +77,6 @@ class Runner:
         )
         if not result.success:
             raise failure_of(result)
-
-
-def wanted_days(timerange: str | None, start: date) -> DayRange:
-    """The asked days, none before the start nor after the last complete one."""
-    latest = last_complete_day(now())
-    if timerange is None:
-        if start > latest:
-            raise FutureRangeError(day=start, last=latest)
-        return DayRange(start, latest)
-    days = DayRange.parse(timerange, start, latest)
-    if days.first < start:
-        raise BadTimeRangeError(text=timerange, reason=f"it begins before COINHTS_START_DATE, which is {start}")
-    return days
-
-
-def wanted_symbols(installation: Installation, text: str | None) -> list[Registered]:
-    """The asked symbols, each of them followed; all active ones when none is asked for."""
-    active = {of.symbol: of for of in installation.rooms.active}
-    if text is None:
-        return list(active.values())
-    words = [word for word in text.split(",") if word.strip()] or [text]
-    asked = [Market.parse(word) for word in words]
-    for symbol in universe(installation.rooms.exchange, asked, list(installation.rooms.symbols.values())):
-        if symbol not in active:
-            raise NotFollowedError(symbol=symbol, followed=", ".join(active))
-    return [active[symbol] for symbol in dict.fromkeys(asked)]
 
 
 def plan(installation: Installation, symbols: Sequence[Registered], first: date, last: date) -> Plan:

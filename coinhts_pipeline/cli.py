@@ -176,10 +176,10 @@ def ledger() -> None:
 @command
 def ledger_migrate(*, as_json: bool) -> None:
     """Bring the schema up to date."""
+    from coinhts_core.ledger.address import connected_ledger
     from coinhts_core.ledger.migrate import migrate
     from coinhts_core.settings import read_settings
     from coinhts_pipeline import screen
-    from coinhts_pipeline.installation import connected_ledger
 
     with connected_ledger(read_settings()) as open_ledger:
         applied = migrate(open_ledger)
@@ -193,10 +193,10 @@ def ledger_migrate(*, as_json: bool) -> None:
 @command
 def ledger_status(*, as_json: bool) -> None:
     """Which migrations this ledger has been through."""
+    from coinhts_core.ledger.address import connected_ledger
     from coinhts_core.ledger.migrate import status
     from coinhts_core.settings import read_settings
     from coinhts_pipeline import screen
-    from coinhts_pipeline.installation import connected_ledger
 
     with connected_ledger(read_settings()) as open_ledger:
         steps = status(open_ledger)

@@ -16,7 +16,7 @@ from coinhts_core.candles.registry import Registered
 from coinhts_core.days import DayRange
 from coinhts_core.ledger.books import chain_ids
 from coinhts_pipeline.partitions import partition_key
-from coinhts_pipeline.resources import Rooms
+from coinhts_pipeline.rooms import Rooms
 
 
 def untold_days(instance: dg.DagsterInstance, rooms: Rooms, registered: Registered, days: DayRange) -> set[date]:

@@ -32,10 +32,10 @@ def alert_test(*, as_json: bool) -> None:
     from coinhts_core.errors import SinkUnavailableError
     from coinhts_core.settings import read_settings
     from coinhts_pipeline import screen
-    from coinhts_pipeline.installation import open_installation
+    from coinhts_pipeline.rooms import open_rooms
 
-    with open_installation(read_settings()) as installation:
-        outbox = Outbox.open(installation.rooms.ledger, installation.settings)
+    with open_rooms(read_settings()) as rooms:
+        outbox = Outbox.open(rooms.ledger, rooms.settings)
         trial = Alert(f"test {uuid4()}", "critical", "this is a test", "sent by `coinhts alert test`; nothing is wrong")
         number = outbox.raise_alert(trial, now(), to=outbox.sinks)
         deliver(outbox, now())
@@ -58,10 +58,10 @@ def alert_list(*, most: int, as_json: bool) -> None:
     from coinhts_core.alerts.outbox import Outbox
     from coinhts_core.settings import read_settings
     from coinhts_pipeline import screen
-    from coinhts_pipeline.installation import open_installation
+    from coinhts_pipeline.rooms import open_rooms
 
-    with open_installation(read_settings()) as installation:
-        found = Outbox.open(installation.rooms.ledger, installation.settings).latest(most)
+    with open_rooms(read_settings()) as rooms:
+        found = Outbox.open(rooms.ledger, rooms.settings).latest(most)
     if as_json:
         document([of.facts for of in found])
     elif found:

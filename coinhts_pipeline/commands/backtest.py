@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from coinhts_pipeline.commands.options import command, document, opened
+from coinhts_pipeline.commands.options import command, document, opened_rooms
 from coinhts_pipeline.commands.questions import account_options, candle_options, knob_options, read_question, told_knobs
 
 
@@ -50,8 +50,7 @@ def backtest_run(
     else:
         from coinhts_core.results.shelf import Shelf
 
-        with opened(symbols, timerange) as (installation, chosen, days):
-            rooms = installation.rooms
+        with opened_rooms(symbols, timerange) as (rooms, chosen, days):
             result = run_on_lake(rooms.lake, chosen, days, asked.strategy, asked.account, mode=mode)
             shelf = Shelf(rooms.ledger, rooms.lake)
             span = {"start_date": days.first, "end_date": days.last}

@@ -112,8 +112,8 @@ def config_history(name: str | None, *, as_json: bool) -> None:
 
 @contextmanager
 def _opened(settings: "Settings") -> "Iterator[Ledger]":
+    from coinhts_core.ledger.address import connected_ledger
     from coinhts_core.ledger.migrate import migrate
-    from coinhts_pipeline.installation import connected_ledger
 
     with connected_ledger(settings) as ledger:
         migrate(ledger)

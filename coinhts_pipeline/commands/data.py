@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coinhts_pipeline.commands.options import command, document, opened, scope, told
+from coinhts_pipeline.commands.options import command, document, opened, opened_rooms, scope, told
 
 if TYPE_CHECKING:
     # whose imports `--help` need not wait for
@@ -142,9 +142,9 @@ def data_export(
     from coinhts_pipeline.export_files import Wanted, export_files, show
 
     length = Timeframe.parse(timeframe)
-    with opened(symbols, timerange) as (installation, chosen, days):
+    with opened_rooms(symbols, timerange) as (rooms, chosen, days):
         wanted = Wanted(days, length, form, folder, is_replacing)
-        report = export_files(installation.rooms.lake, chosen, wanted)
+        report = export_files(rooms.lake, chosen, wanted)
     if as_json:
         document(report.facts())
     else:

@@ -32,12 +32,11 @@ def market_list(*, day: str | None, as_json: bool) -> None:
     from coinhts_core.candles.listings import Universe, universe_on
     from coinhts_core.clock import now
     from coinhts_core.settings import read_settings
-    from coinhts_pipeline.installation import open_installation
+    from coinhts_pipeline.rooms import open_rooms
 
     today = now().date()
     asked = _day(day, today)
-    with open_installation(read_settings()) as installation:
-        rooms = installation.rooms
+    with open_rooms(read_settings()) as rooms:
         if asked is None:
             listed = rooms.exchange.markets()
             markets = [*listed, *_gone(rooms.symbols, listed)]

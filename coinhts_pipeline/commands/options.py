@@ -9,11 +9,16 @@ import pwd
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from coinhts_core.hashes import Fact
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from coinhts_core.days import DayRange
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,13 +52,41 @@ def document(facts: Fact | list[Any] | dict[str, Any]) -> None:
 def opened(symbols: str | None, timerange: str | None) -> Iterator[tuple[Any, Any, Any]]:
     """The installation, with the symbols and days a command was asked about."""
     from coinhts_core.settings import read_settings
-    from coinhts_pipeline.backfill import wanted_days, wanted_symbols
     from coinhts_pipeline.installation import open_installation
 
     settings = read_settings()
     days = wanted_days(timerange, settings.start_date)
     with open_installation(settings) as installation:
-        yield installation, wanted_symbols(installation, symbols), days
+        yield installation, installation.rooms.chosen(symbols), days
+
+
+@contextmanager
+def opened_rooms(symbols: str | None, timerange: str | None) -> Iterator[tuple[Any, Any, Any]]:
+    """The same without Dagster, which takes longer to load than many a command to work."""
+    from coinhts_core.settings import read_settings
+    from coinhts_pipeline.rooms import open_rooms
+
+    settings = read_settings()
+    days = wanted_days(timerange, settings.start_date)
+    with open_rooms(settings) as rooms:
+        yield rooms, rooms.chosen(symbols), days
+
+
+def wanted_days(timerange: str | None, start: "date") -> "DayRange":
+    """The asked days, none before the start nor after the last complete one."""
+    from coinhts_core.clock import now
+    from coinhts_core.days import DayRange, last_complete_day
+    from coinhts_core.errors import BadTimeRangeError, FutureRangeError
+
+    latest = last_complete_day(now())
+    if timerange is None:
+        if start > latest:
+            raise FutureRangeError(day=start, last=latest)
+        return DayRange(start, latest)
+    days = DayRange.parse(timerange, start, latest)
+    if days.first < start:
+        raise BadTimeRangeError(text=timerange, reason=f"it begins before COINHTS_START_DATE, which is {start}")
+    return days
 
 
 def told(planned: Any, nothing: str, *, as_json: bool) -> None:

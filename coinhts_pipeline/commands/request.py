@@ -69,7 +69,7 @@ def request_submit(
     from coinhts_core.clock import now
     from coinhts_core.requests.reception import Reception
     from coinhts_core.settings import read_settings
-    from coinhts_pipeline.installation import open_installation
+    from coinhts_pipeline.rooms import open_rooms
     from coinhts_pipeline.sweeps import read_axis
 
     settings = read_settings()
@@ -86,8 +86,7 @@ def request_submit(
         "grid": dict(map(read_axis, grid)),
         **search,
     }
-    with open_installation(settings) as installation:
-        rooms = installation.rooms
+    with open_rooms(settings) as rooms:
         reception = Reception(rooms.settings, rooms.ledger, rooms.lake)
         standing = reception.submit({name: value for name, value in asked.items() if value is not None}, now())
         if waits:
@@ -171,10 +170,10 @@ def request_retry(*, id: str, as_json: bool) -> None:  # noqa: A002 - it is what
 
 @contextmanager
 def _desk() -> Iterator["Desk"]:
+    from coinhts_core.ledger.address import connected_ledger
     from coinhts_core.ledger.migrate import migrate
     from coinhts_core.requests.desk import Desk
     from coinhts_core.settings import read_settings
-    from coinhts_pipeline.installation import connected_ledger
 
     with connected_ledger(read_settings()) as ledger:
         migrate(ledger)

@@ -27,20 +27,18 @@ def signal_list(*, day: str | None, symbols: str | None, name: str | None, as_js
     from coinhts_core.settings import read_settings
     from coinhts_core.wording import nearest
     from coinhts_pipeline import screen
-    from coinhts_pipeline.backfill import wanted_symbols
-    from coinhts_pipeline.installation import open_installation
+    from coinhts_pipeline.rooms import open_rooms
 
     last = last_complete_day(now())
     asked = parse_day(day) if day else None
     if asked and asked > last:
         raise FutureRangeError(day=asked, last=last)
-    with open_installation(read_settings()) as installation:
-        rooms = installation.rooms
+    with open_rooms(read_settings()) as rooms:
         lineup = rooms.lineup
         if name and name not in lineup:
             raise UnknownStrategyError(name=name, hint=nearest(name, lineup))
         entries = [lineup[name]] if name else list(lineup.values())
-        chosen = [of.symbol for of in wanted_symbols(installation, symbols)]
+        chosen = [of.symbol for of in rooms.chosen(symbols)]
         stored = [(of, symbol, rooms.lake.heads(f"signals/{of.name}", symbol)) for of in entries for symbol in chosen]
         shown = asked or max((at for *_, days in stored for at in days if at <= last), default=last)
         found = [(of, symbol) for of, symbol, days in stored if shown in days]

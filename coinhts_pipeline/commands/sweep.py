@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from coinhts_pipeline.commands.options import command, document, opened
+from coinhts_pipeline.commands.options import command, document, opened_rooms
 from coinhts_pipeline.commands.questions import account_options, axis_options, candle_options, read_question
 
 _FEW = 10
@@ -57,8 +57,7 @@ def sweep_run(
         from coinhts_core.results.shelf import Shelf
         from coinhts_core.trials import Over, trials_of
 
-        with opened(symbols, timerange) as (installation, chosen, days):
-            rooms = installation.rooms
+        with opened_rooms(symbols, timerange) as (rooms, chosen, days):
             with counted(asked.combinations) as asked.progress:
                 rows = sweep_lake(rooms.lake, chosen, days, asked, parts)
             told = {"combinations": rows.height, **asked.facts, "symbols": [str(of.symbol) for of in chosen]}

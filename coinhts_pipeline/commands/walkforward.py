@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from coinhts_pipeline.commands.options import command, document, opened
+from coinhts_pipeline.commands.options import command, document, opened_rooms
 from coinhts_pipeline.commands.questions import account_options, axis_options, candle_options, read_question
 
 
@@ -49,8 +49,7 @@ def walkforward_run(
         from coinhts_core.results.shelf import Shelf
         from coinhts_core.trials import tried_on
 
-        with opened(symbols, timerange) as (installation, chosen, days):
-            rooms = installation.rooms
+        with opened_rooms(symbols, timerange) as (rooms, chosen, days):
             with counted(len(chosen) * (asked.folds + 1)) as progress:
                 walk = walk_lake(rooms.lake, chosen, days, asked, progress)
             shelf = Shelf(rooms.ledger, rooms.lake)

@@ -30,7 +30,7 @@ from coinhts_core.hashes import digest
 from coinhts_core.lineup import Entry
 from coinhts_core.masking import Mask
 from coinhts_core.settings import Settings, read_settings
-from coinhts_pipeline.resources import Rooms
+from coinhts_pipeline.rooms import Rooms
 from coinhts_pipeline.verdicts import reason_of
 
 _A_DAY = timedelta(days=1)

@@ -32,7 +32,8 @@ from coinhts_pipeline.findings import DAY_CHECKS, MINUTE_CHECKS, Findings, specs
 from coinhts_pipeline.io_managers.blocks import Block, in_blocks
 from coinhts_pipeline.partitions import SYMBOLS, days_by_symbol, symbol_days
 from coinhts_pipeline.plots import plot
-from coinhts_pipeline.resources import House, Rooms
+from coinhts_pipeline.resources import House
+from coinhts_pipeline.rooms import Rooms
 from coinhts_pipeline.verdicts import asset_body
 
 COLLECT_DAY_CANDLES = "collect_day_candles"

@@ -23,7 +23,8 @@ from coinhts_core.settings import ALL_KRW, Settings, read_settings
 from coinhts_pipeline.columns import described
 from coinhts_pipeline.io_managers.blocks import Whole
 from coinhts_pipeline.partitions import SYMBOLS
-from coinhts_pipeline.resources import House, Rooms
+from coinhts_pipeline.resources import House
+from coinhts_pipeline.rooms import Rooms
 from coinhts_pipeline.verdicts import asset_body
 
 MARKETS = Schema(

@@ -24,7 +24,8 @@ from coinhts_core.standing_sheets import sheet_of
 from coinhts_pipeline.columns import described
 from coinhts_pipeline.io_managers.blocks import Whole
 from coinhts_pipeline.io_managers.lake import markdown
-from coinhts_pipeline.resources import House, Rooms
+from coinhts_pipeline.resources import House
+from coinhts_pipeline.rooms import Rooms
 from coinhts_pipeline.verdicts import asset_body
 
 PUBLISH_PERFORMANCE = "publish_performance"

@@ -22,7 +22,7 @@ from coinhts_core.lineup import Entry
 from coinhts_core.settings import Settings, read_settings
 from coinhts_pipeline.defs.strategies import REHEARSE_DAYS
 from coinhts_pipeline.partitions import days_by_symbol, partition_key, range_runs
-from coinhts_pipeline.resources import Rooms
+from coinhts_pipeline.rooms import Rooms
 
 MOST_A_TICK = 120  # symbol-days; of Upbit, about a thousand calls
 _FIRST_WAIT = timedelta(minutes=10)

@@ -31,7 +31,8 @@ from coinhts_core.settings import Settings, read_settings
 from coinhts_pipeline.columns import described
 from coinhts_pipeline.requests.pool import Limits, Pool
 from coinhts_pipeline.requests.run import LASTS_S, MOST_AT_ONCE, Answering
-from coinhts_pipeline.resources import House, Rooms
+from coinhts_pipeline.resources import House
+from coinhts_pipeline.rooms import Rooms
 from coinhts_pipeline.verdicts import asset_body, told_to_dagster
 
 ANSWER_REQUESTS = "answer_requests"

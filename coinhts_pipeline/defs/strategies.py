@@ -27,7 +27,8 @@ from coinhts_pipeline.gate import breach_of
 from coinhts_pipeline.io_managers.blocks import Block, in_blocks
 from coinhts_pipeline.partitions import days_by_symbol, range_runs, symbol_days
 from coinhts_pipeline.plots import plot
-from coinhts_pipeline.resources import House, Rooms
+from coinhts_pipeline.resources import House
+from coinhts_pipeline.rooms import Rooms
 from coinhts_pipeline.verdicts import asset_body
 
 REHEARSE_DAYS = "rehearse_days"

@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -8,19 +7,13 @@ from hashlib import sha256
 
 import pytest
 
-from coinhts_core.clock import now
-from coinhts_core.days import DayRange, last_complete_day
+from coinhts_core.days import DayRange
 from coinhts_core.errors import (
-    BadMarketError,
-    BadTimeRangeError,
-    FutureRangeError,
-    NotFollowedError,
     RunFailedError,
-    UnknownMarketError,
 )
 from coinhts_core.lineup import read_lineup
 from coinhts_core.settings import read_settings
-from coinhts_pipeline.backfill import Runner, behind, execute, plan, plan_stale, wanted_days, wanted_symbols
+from coinhts_pipeline.backfill import Runner, behind, execute, plan, plan_stale
 from coinhts_pipeline.definitions import defs
 from coinhts_pipeline.installation import PROJECT, open_installation
 
@@ -64,14 +57,14 @@ with open_installation(read_settings()) as installation:
 
 def bring_up_to(house, last, progress=None):
     installation = house.installation
-    planned = plan(installation, wanted_symbols(installation, None), START, last)
+    planned = plan(installation, installation.rooms.chosen(None), START, last)
     execute(Runner(installation, defs()), planned, progress)
     return planned
 
 
 def complete_stale(house):
     installation = house.installation
-    planned = plan_stale(installation, wanted_symbols(installation, None))
+    planned = plan_stale(installation, installation.rooms.chosen(None))
     execute(Runner(installation, defs()), planned)
     return planned
 
@@ -138,7 +131,7 @@ def stored_of(house, name):
 def stale_days():
     """What a process that begins now would say is stale, by coin."""
     with open_installation(read_settings()) as installation:
-        planned = plan_stale(installation, wanted_symbols(installation, None))
+        planned = plan_stale(installation, installation.rooms.chosen(None))
     return {
         symbol: days for block in planned.blocks for symbol in block.symbols for days in [(block.first, block.last)]
     }
@@ -248,7 +241,7 @@ def test_progress_hears_of_every_partition_and_a_second_pass_of_none(fresh):
 def test_a_hole_is_filled_from_the_first_absent_day(fresh):
     """Whatever was asked for, the days before it that are missing come along."""
     assert fresh.run(f"{DAYS[0]}|KRW-BTC", f"{DAYS[0]}|KRW-ETH").success
-    registered = wanted_symbols(fresh.installation, "KRW-ETH")
+    registered = fresh.installation.rooms.chosen("KRW-ETH")
     planned = plan(fresh.installation, registered, DAYS[3], DAYS[3])
     assert [(block.symbols, block.first, block.last) for block in planned.blocks] == [(("KRW-ETH",), DAYS[1], DAYS[3])]
 
@@ -270,40 +263,6 @@ def test_what_lies_ahead_is_told_in_words(house):
     assert behind(house.installation).endswith(
         "symbol-days to collect or fold (0 of them stale); `coinhts backfill` does it"
     )
-
-
-def test_asked_days_lie_between_the_start_and_yesterday():
-    """Open ends mean the start and the last complete day."""
-    yesterday = last_complete_day(now())
-    assert wanted_days(None, START) == DayRange(START, yesterday)
-    assert wanted_days("20260201-", START) == DayRange(date(2026, 2, 1), yesterday)
-    assert wanted_days("-20260201", START) == DayRange(START, date(2026, 2, 1))
-    with pytest.raises(BadTimeRangeError, match="begins before COINHTS_START_DATE, which is 2026-01-27"):
-        wanted_days("20260101-20260201", START)
-    with pytest.raises(FutureRangeError):
-        wanted_days(None, now().date() + timedelta(days=1))
-
-
-@pytest.mark.parametrize(
-    ("asked", "error"),
-    [
-        ("KRW-DOGG", UnknownMarketError),
-        ("KRW-SOL", NotFollowedError),
-        ("KRW-BTC,../../etc", BadMarketError),
-        (",", BadMarketError),
-    ],
-)
-def test_asked_symbols_are_followed_ones(house, asked, error):
-    """Anything else is refused before a run begins; asking for nothing at all is no way to ask for everything."""
-    with pytest.raises(error):
-        wanted_symbols(house.installation, asked)
-
-
-def test_symbols_may_be_spelled_as_people_do_and_twice(house):
-    """Each is taken once."""
-    found = wanted_symbols(house.installation, "btc_krw,KRW-BTC, KRW-ETH")
-    assert [registered.symbol for registered in found] == ["KRW-BTC", "KRW-ETH"]
-    assert os.environ["COINHTS_HOME"]
 
 
 def test_a_knob_that_changed_is_stale_and_changed_back_it_is_not(fresh, told):

@@ -8,7 +8,7 @@ import pytest
 from coinhts_core.errors import HomeUnusableError, VenueMismatchError
 from coinhts_core.ledger.venue import mark_venue
 from coinhts_core.settings import read_settings
-from coinhts_pipeline.installation import PROJECT, connected_ledger, open_installation
+from coinhts_pipeline.installation import PROJECT, open_installation
 from coinhts_pipeline.partitions import SYMBOLS
 
 _OPENER = """
@@ -87,11 +87,3 @@ def test_an_unusable_home_is_refused_before_anything_begins(house, tmp_path):
     with pytest.raises(HomeUnusableError, match="Not a directory"), open_installation(settings):
         pass
     assert house.instance
-
-
-def test_a_ledger_can_be_looked_at_before_it_has_a_schema(postgres, tmp_path, monkeypatch):
-    """`ledger status` and `migrate` need no more than a server."""
-    monkeypatch.setenv("COINHTS_HOME", str(tmp_path))
-    monkeypatch.setenv("COINHTS_POSTGRES_URL", postgres.url("without_a_schema"))
-    with connected_ledger(read_settings()) as ledger, ledger.transaction() as connection:
-        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)

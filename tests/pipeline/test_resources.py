@@ -1,14 +1,7 @@
-from datetime import date
-from functools import partialmethod
-
 import dagster as dg
 import pytest
 
-from coinhts_core.candles.frame import MINUTES
-from coinhts_core.lake.decoded import Decoded
-from coinhts_core.markets import Market
-from coinhts_core.settings import read_settings
-from coinhts_pipeline.resources import House, Rooms, claims_folder
+from coinhts_pipeline.resources import House, claims_folder
 from tests.faults.stand_in.process import StandIn
 
 
@@ -29,44 +22,6 @@ def test_the_house_is_closed_outside_a_run():
     """What is loaded for its definitions alone has no ledger to talk to."""
     with pytest.raises(RuntimeError, match="open only inside a run"):
         _ = House().rooms
-
-
-def test_rooms_need_an_address(monkeypatch, tmp_path):
-    """It is found by whoever opens the installation, never guessed."""
-    monkeypatch.setenv("COINHTS_HOME", str(tmp_path))
-    with pytest.raises(RuntimeError, match="the ledger's address"), Rooms.open(read_settings()):
-        pass
-
-
-def test_rooms_close_the_exchange_they_opened(house):
-    """And open none only to close it."""
-    closed = []
-    with Rooms.open(house.installation.settings) as rooms:
-        pass
-    assert "exchange" not in vars(rooms)
-    with Rooms.open(house.installation.settings) as rooms:
-        rooms.exchange.close = lambda: closed.append("closed")
-    assert closed == ["closed"]
-
-
-def test_rooms_keep_what_they_decoded_in_the_home(house, monkeypatch):
-    """A file a coin's year; whoever reads it again maps it, and the house does not mind when it goes."""
-    monkeypatch.setattr(Decoded, "__init__", partialmethod(Decoded.__init__, least=0))
-    days_of(house)
-    asked = (MINUTES, Market("KRW-BTC"), date(2026, 1, 1), date(2026, 12, 31))
-    with Rooms.open(house.installation.settings) as rooms:
-        rows = rooms.lake.read(*asked)
-        (kept,) = rooms.settings.cache_folder.iterdir()
-        assert rooms.lake.read(*asked).equals(rows)
-        kept.unlink()
-        assert rooms.lake.read(*asked).equals(rows)
-
-
-def test_rooms_know_the_universe(house):
-    """Registered symbols in their order, and those that are followed."""
-    assert [of.symbol for of in house.rooms.active] == list(house.rooms.symbols)
-    assert house.rooms.exchange.name == "sample"
-    assert "sma_cross" in house.rooms.lineup
 
 
 def days_of(house, first="2026-01-01|KRW-BTC", last="2026-01-02|KRW-BTC"):

@@ -1,9 +1,15 @@
 import json
+from datetime import date, timedelta
 
 import click
 import pytest
 
-from coinhts_pipeline.commands.options import command, document, scope
+from coinhts_core.clock import now
+from coinhts_core.days import DayRange, last_complete_day
+from coinhts_core.errors import BadTimeRangeError, FutureRangeError
+from coinhts_pipeline.commands.options import command, document, scope, wanted_days
+
+START = date(2026, 1, 27)
 
 
 @click.command()
@@ -28,3 +34,15 @@ def test_a_document_is_strict_json(capsys):
     assert "비트코인" in capsys.readouterr().out
     with pytest.raises(ValueError, match="JSON"):
         document({"return": float("nan")})
+
+
+def test_asked_days_lie_between_the_start_and_yesterday():
+    """Open ends mean the start and the last complete day."""
+    yesterday = last_complete_day(now())
+    assert wanted_days(None, START) == DayRange(START, yesterday)
+    assert wanted_days("20260201-", START) == DayRange(date(2026, 2, 1), yesterday)
+    assert wanted_days("-20260201", START) == DayRange(START, date(2026, 2, 1))
+    with pytest.raises(BadTimeRangeError, match="begins before COINHTS_START_DATE, which is 2026-01-27"):
+        wanted_days("20260101-20260201", START)
+    with pytest.raises(FutureRangeError):
+        wanted_days(None, now().date() + timedelta(days=1))

@@ -13,7 +13,7 @@ from coinhts_core.governance import change
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.definitions import defs
 from coinhts_pipeline.defs import alerts
-from coinhts_pipeline.resources import Rooms
+from coinhts_pipeline.rooms import Rooms
 
 START = date(2026, 1, 30)
 MORNING = datetime(2026, 2, 2, 0, 30, tzinfo=UTC)
