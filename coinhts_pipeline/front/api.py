@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from coinhts_core.errors import RefusedError, RetryableError
+from coinhts_pipeline.front.answers import refusal_of
 from coinhts_pipeline.front.origins import Refusal
 from coinhts_pipeline.front.readings import Readings, busy, refused
 from coinhts_pipeline.front.rooms import Room, module_of
@@ -27,6 +28,7 @@ ROOMS = {
     "holdings": ("/api/positions", "/api/schemas/position.json"),
     "requests": ("/api/backtests",),
     "leaderboard": ("/api/leaderboard",),
+    "health": ("/health/detail",),
 }
 
 _REFUSED = {
@@ -132,10 +134,8 @@ class _Asked:
             return refused(busy("there is no ledger here"))
         try:
             found = await readings.ask_together(name, lambda: _told(question(readings)))
-        except RetryableError as error:
-            return refused(busy(error))
-        except RefusedError as error:  # what is stored there is none of its kind any more
-            return refused(Refusal(HTTPStatus.CONFLICT, "refused", str(error)))
+        except (RetryableError, RefusedError) as error:  # refused: what is stored there is none of its kind any more
+            return refused(refusal_of(error))
         return Response(found, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 

@@ -8,7 +8,6 @@ A change is tried once: whether one was made before the ledger went away is for 
 
 import re
 from collections.abc import Callable
-from functools import cache
 from http import HTTPStatus
 from typing import Any, get_args
 
@@ -18,10 +17,6 @@ from starlette.routing import Route
 
 from coinhts_core.clock import now
 from coinhts_core.errors import (
-    BadPositionError,
-    PositionConflictError,
-    RefusedError,
-    RetryableError,
     UnknownPositionError,
 )
 from coinhts_core.holdings.book import Author, Book
@@ -29,10 +24,10 @@ from coinhts_core.holdings.document import SCHEMA_PATH, document_of, schema, tot
 from coinhts_core.holdings.holding import Holding, State
 from coinhts_core.holdings.prices import Prices
 from coinhts_core.holdings.said import AMEND, CLOSE, END, FEW, LONGEST_BODY, MOST, OPEN, Deed, Said, read_body
-from coinhts_core.lake.lake import Lake
+from coinhts_pipeline.front.answers import answer_of
 from coinhts_pipeline.front.bodies import body_up_to
 from coinhts_pipeline.front.origins import Refusal
-from coinhts_pipeline.front.readings import Readings, busy, refused
+from coinhts_pipeline.front.readings import Readings, refused
 from coinhts_pipeline.front.wall import VISITOR
 
 _ONE = "/api/positions/{id}"
@@ -63,7 +58,6 @@ class _Desk:
 
     def __init__(self, readings: Readings | None) -> None:
         self._readings = readings
-        self._lake = cache(_lake)
 
     async def listed(self, request: Request) -> Response:
         said = _query(request)
@@ -120,33 +114,14 @@ class _Desk:
 
     async def _answered(self, question: Question, patience_s: float | None) -> Response:
         """The lake is opened first: whatever is wrong with it is said before anything is changed."""
-        readings = self._readings
-        if readings is None:
-            return refused(busy("there is no ledger here"))
-        try:
-            return await readings.ask(lambda: question(Book(readings.ledger), Prices(self._lake(readings))), patience_s)
-        except RetryableError as error:
-            return refused(busy(error))
-        except RefusedError as error:
-            return refused(_refusal(error))
+        found = await answer_of(
+            self._readings, lambda readings: question(Book(readings.ledger), Prices(readings.lake)), patience_s
+        )
+        return refused(found) if isinstance(found, Refusal) else found
 
 
 def _shown(holding: Holding, prices: Prices, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return _told(document_of(holding, prices, now()).facts, status)
-
-
-def _lake(readings: Readings) -> Lake:
-    settings = readings.settings
-    return Lake.open(settings.lake_url, settings.s3, settings.cache_folder)
-
-
-def _refusal(error: RefusedError) -> Refusal:
-    if isinstance(error, BadPositionError):
-        return Refusal(HTTPStatus.BAD_REQUEST, "bad_position", str(error), field=error.field)
-    if isinstance(error, UnknownPositionError):
-        return Refusal(HTTPStatus.NOT_FOUND, "unknown_position", str(error))
-    code = "conflict" if isinstance(error, PositionConflictError) else "refused"
-    return Refusal(HTTPStatus.CONFLICT, code, str(error))
 
 
 def _number(request: Request) -> int:

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from coinhts_core.errors import RefusedError, RetryableError
-from coinhts_core.lake.lake import Lake
 from coinhts_core.results.ranking import FEW, METHOD, MOST, SURE, read_asked
 from coinhts_core.results.shelf import Shelf
-from coinhts_pipeline.front.readings import Readings, busy, refused
-from coinhts_pipeline.front.shown import asked, refusal_of
+from coinhts_pipeline.front.answers import answer_of
+from coinhts_pipeline.front.origins import Refusal
+from coinhts_pipeline.front.readings import Readings, refused
+from coinhts_pipeline.front.shown import asked
 
 PATH = "/api/leaderboard"
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -33,18 +33,8 @@ class _Ranking:
         self._readings = readings
 
     async def told(self, request: Request) -> Response:
-        readings = self._readings
-        if readings is None:
-            return refused(busy("there is no ledger here"))
-        try:
-            return await readings.ask(lambda: _told(request, shelf_of(readings)))
-        except (RetryableError, RefusedError) as error:
-            return refused(refusal_of(error))
-
-
-def shelf_of(readings: Readings) -> Shelf:
-    settings = readings.settings
-    return Shelf(readings.ledger, Lake.open(settings.lake_url, settings.s3, settings.cache_folder))
+        found = await answer_of(self._readings, lambda readings: _told(request, readings.shelf))
+        return refused(found) if isinstance(found, Refusal) else found
 
 
 def _told(request: Request, shelf: Shelf) -> Response:

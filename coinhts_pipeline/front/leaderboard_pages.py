@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from coinhts_core.results.ranking import FEW, read_asked
-from coinhts_pipeline.front.leaderboard import shelf_of
 from coinhts_pipeline.front.pages.leaderboard import HERE, PLACE, Board, leaderboard_page
 from coinhts_pipeline.front.readings import Readings
 from coinhts_pipeline.front.shown import House, asked, shown
@@ -30,7 +29,7 @@ class _Pages:
     async def shown(self, request: Request) -> Response:
         def read(readings: Readings) -> Response:
             wanted = replace(read_asked(asked(request)), limit=FEW)
-            found = shelf_of(readings).ranked(replace(wanted, limit=FEW + 1))
+            found = readings.shelf.ranked(replace(wanted, limit=FEW + 1))
             return shown(leaderboard_page(Board(found[:FEW], wanted, has_more=len(found) > FEW)))
 
         return await self._house.answer(read, HERE)

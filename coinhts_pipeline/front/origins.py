@@ -73,10 +73,14 @@ class Asked:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
-    def wants_page(self) -> bool:
-        """A person's browser shows the answer."""
+    def is_persons(self) -> bool:
+        """A browser shows the answer, to a link or to a form."""
         is_ours = self.path == "/api" or self.path.startswith("/api/")
-        return self.reads and not is_ours and "text/html" in self.headers.get("accept", "")
+        return not (is_ours or self.is_socket) and "text/html" in self.headers.get("accept", "")
+
+    @property
+    def wants_page(self) -> bool:
+        return self.reads and self.is_persons
 
     @property
     def comes_by_tls(self) -> bool:

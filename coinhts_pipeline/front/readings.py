@@ -7,8 +7,9 @@ What lives here: `Readings`, and what is said when there is nothing to read. Wha
 import asyncio
 import time
 from collections.abc import Callable
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
@@ -18,6 +19,10 @@ from coinhts_core.errors import RetryableError
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.settings import Settings
 from coinhts_pipeline.front.origins import Refusal
+
+if TYPE_CHECKING:
+    from coinhts_core.lake.lake import Lake
+    from coinhts_core.results.shelf import Shelf
 
 AT_ONCE = 16
 _PATIENCE_S = 10.0
@@ -36,6 +41,20 @@ class Readings:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._begun: dict[str, asyncio.Task[Any]] = {}
         self._next: dict[str, asyncio.Task[Any]] = {}
+
+    @cached_property
+    def lake(self) -> "Lake":
+        """Opened when somebody first looks into it."""
+        from coinhts_core.lake.lake import Lake  # noqa: PLC0415 - slow to import, and most routes need none
+
+        return Lake.open(self.settings.lake_url, self.settings.s3, self.settings.cache_folder)
+
+    @cached_property
+    def shelf(self) -> "Shelf":
+        """As above."""
+        from coinhts_core.results.shelf import Shelf  # noqa: PLC0415 - as above
+
+        return Shelf(self.ledger, self.lake)
 
     async def ask(self, question: Callable[[], T], patience_s: float | None = None) -> T:
         """The answer, or the error of the last try."""

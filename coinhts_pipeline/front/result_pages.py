@@ -16,7 +16,6 @@ from starlette.routing import Route
 from coinhts_core.backtests.overfitting import Counted, badge_of
 from coinhts_core.backtests.tearsheet.markup import Markup
 from coinhts_core.errors import BadRequestError, RefusedError, RetryableError
-from coinhts_core.lake.lake import Lake
 from coinhts_core.results.frames import document_from
 from coinhts_core.results.kept import FARTHEST, Kept, Wanted, read_id, read_wanted
 from coinhts_core.results.shelf import Shelf
@@ -29,7 +28,6 @@ from coinhts_pipeline.front.pages.results import HERE, Listed, latest, results_p
 from coinhts_pipeline.front.pages.runs import run_page
 from coinhts_pipeline.front.pages.sweeps import Swept, heatmap_page, sweep_page
 from coinhts_pipeline.front.pages.walks import walk_page
-from coinhts_pipeline.front.readings import Readings
 from coinhts_pipeline.front.reports import as_report, entries
 from coinhts_pipeline.front.shown import House, asked, shown
 from coinhts_pipeline.walkforwards import badge_on, days_unseen
@@ -55,11 +53,10 @@ def routes(house: House) -> list[Route]:
 
 
 class _Results:
-    """What is on the shelf, which is opened when somebody first looks."""
+    """What is on the shelf."""
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._opened: Shelf | None = None
         self._counted: tuple[float, Counted] | None = None
 
     async def front(self, request: Request) -> Response:
@@ -85,12 +82,12 @@ class _Results:
         if readings is None:
             return note("There is no ledger here, and so there are no results; ", code("coinhts up"), " starts one.")
         try:
-            return await readings.ask(lambda: latest(self._shelf(readings).listed(Wanted(limit=_LATEST))), _AT_ONCE)
+            return await readings.ask(lambda: latest(readings.shelf.listed(Wanted(limit=_LATEST))), _AT_ONCE)
         except (RetryableError, RefusedError) as error:
             return alert(str(error))
 
     async def _answered(self, question: Question) -> Response:
-        return await self._house.answer(lambda readings: question(self._shelf(readings)), HERE)
+        return await self._house.answer(lambda readings: question(readings.shelf), HERE)
 
     def _list(self, shelf: Shelf, told: dict[str, str]) -> Response:
         wanted = read_wanted(told)
@@ -129,12 +126,6 @@ class _Results:
         document = kept.completed(document_from(kept.id, shelf.frames(kept.id)))
         drawn = heatmap(document, told.get("by", BY), told.get("x"), told.get("y"))
         return shown(heatmap_page(kept, document, drawn))
-
-    def _shelf(self, readings: Readings) -> Shelf:
-        if self._opened is None:
-            settings = readings.settings
-            self._opened = Shelf(readings.ledger, Lake.open(settings.lake_url, settings.s3, settings.cache_folder))
-        return self._opened
 
 
 def _id(request: Request) -> str:

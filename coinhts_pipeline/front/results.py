@@ -6,22 +6,20 @@ What lives here: the routes below /api/results, the schema of a result, and thei
 
 import json
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from coinhts_core.errors import BadRequestError, DamagedResultError, RefusedError, RetryableError, UnknownResultError
-from coinhts_core.lake.lake import Lake
+from coinhts_core.errors import BadRequestError, RefusedError
 from coinhts_core.results.described import DOCUMENT
 from coinhts_core.results.facts import KINDS
 from coinhts_core.results.kept import FARTHEST, FEW, MOST, SHORTEST_ID, SORTS, read_id, read_wanted
 from coinhts_core.results.shelf import Shelf
-from coinhts_core.wording import clipped
+from coinhts_pipeline.front.answers import answer_of
 from coinhts_pipeline.front.origins import Refusal
-from coinhts_pipeline.front.readings import Readings, busy, refused
+from coinhts_pipeline.front.readings import Readings, refused
 
 _JSON = "application/json"
 _ID = {"type": "string", "pattern": f"^[0-9a-f]{{{SHORTEST_ID},64}}$"}
@@ -83,48 +81,26 @@ def routes(readings: Readings | None) -> list[Route]:
 
 
 class _Results:
-    """What is on the shelf, which is opened when somebody first looks."""
+    """What is on the shelf."""
 
     def __init__(self, readings: Readings | None) -> None:
         self._readings = readings
-        self._opened: Shelf | None = None
 
     async def listed(self, request: Request) -> Response:
-        try:
-            wanted = read_wanted(_asked(request))
-        except BadRequestError as error:
-            return refused(_bad(str(error.field), error))
-        return await self._answered(lambda shelf: [of.facts for of in shelf.listed(wanted)])
+        return await self._answered(lambda shelf: [of.facts for of in shelf.listed(read_wanted(_asked(request)))])
 
     async def shown(self, request: Request) -> Response:
-        name = request.path_params["id"]
-        return _refusal_of({"id": name}) or await self._answered(lambda shelf: shelf.document(name))
+        return await self._answered(lambda shelf: shelf.document(_id("id", request.path_params["id"])))
 
     async def compared(self, request: Request) -> Response:
-        names = {name: request.query_params.get(name, "") for name in ("a", "b")}
-        return _refusal_of(names) or await self._answered(lambda shelf: shelf.compare(names["a"], names["b"]).facts)
+        first, second = ((name, request.query_params.get(name, "")) for name in ("a", "b"))
+        return await self._answered(lambda shelf: shelf.compare(_id(*first), _id(*second)).facts)
 
     async def _answered(self, question: Callable[[Shelf], Any]) -> Response:
-        readings = self._readings
-        if readings is None:
-            return refused(busy("there is no ledger here"))
-        try:
-            found = await readings.ask(lambda: _spelled(question(self._shelf(readings))))
-        except RetryableError as error:
-            return refused(busy(error))
-        except UnknownResultError as error:
-            return refused(Refusal(HTTPStatus.NOT_FOUND, "unknown_result", str(error)))
-        except DamagedResultError as error:
-            return refused(Refusal(HTTPStatus.CONFLICT, "damaged", str(error)))
-        except RefusedError as error:
-            return refused(Refusal(HTTPStatus.CONFLICT, "refused", str(error)))
+        found = await answer_of(self._readings, lambda readings: _spelled(question(readings.shelf)))
+        if isinstance(found, Refusal):
+            return refused(found)
         return Response(found, media_type=_JSON, headers={"Cache-Control": "no-store"})
-
-    def _shelf(self, readings: Readings) -> Shelf:
-        if self._opened is None:
-            settings = readings.settings
-            self._opened = Shelf(readings.ledger, Lake.open(settings.lake_url, settings.s3, settings.cache_folder))
-        return self._opened
 
 
 def _asked(request: Request) -> dict[str, Any]:
@@ -137,17 +113,11 @@ def _asked(request: Request) -> dict[str, Any]:
     return dict(given)
 
 
-def _refusal_of(names: dict[str, str]) -> Response | None:
-    for field, name in names.items():
-        try:
-            read_id(name)
-        except RefusedError as error:
-            return refused(_bad(field, error))
-    return None
-
-
-def _bad(field: str, error: RefusedError) -> Refusal:
-    return Refusal(HTTPStatus.BAD_REQUEST, "bad_request", str(error), field=clipped(field, 80))
+def _id(field: str, told: str) -> str:
+    try:
+        return read_id(told)
+    except RefusedError as error:
+        raise BadRequestError(field=field, reason=str(error)) from None
 
 
 def _spelled(found: Any) -> bytes:

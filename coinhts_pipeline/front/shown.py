@@ -1,7 +1,7 @@
 """What is read, as a page of the desk, or why not.
 
-What lives here: `House`, which rooms of pages are opened with, and answers that are pages. What to add: a refusal's
-status. What stays out: what pages look like (`pages`), which questions there are (the rooms).
+What lives here: `House`, which rooms of pages are opened with, and answers that are pages. What stays out: what pages
+look like (`pages`), which questions there are (the rooms).
 """
 
 from collections.abc import Callable, Mapping
@@ -12,21 +12,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from coinhts_core.errors import (
-    BadPositionError,
-    BadRequestError,
-    CoinhtsError,
-    DamagedResultError,
-    RefusedError,
-    RetryableError,
-    UnknownRequestError,
-    UnknownResultError,
-)
+from coinhts_core.errors import BadRequestError
 from coinhts_core.settings import Settings
 from coinhts_core.wording import clipped
+from coinhts_pipeline.front.answers import answer_of
 from coinhts_pipeline.front.origins import Asked, Refusal
 from coinhts_pipeline.front.pages.looks import CONTENT_POLICY, alert, page
-from coinhts_pipeline.front.readings import Readings, busy
+from coinhts_pipeline.front.readings import Readings
 
 _TRIMMINGS = {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": "no-store"}
 
@@ -40,13 +32,8 @@ class House:
 
     async def answer(self, question: Callable[[Readings], Response], here: str) -> Response:
         """Asked in a thread, patiently; what is refused is a page below `here`."""
-        if self.readings is None:
-            return refused(busy("there is no ledger here; `coinhts up` starts one"), here)
-        readings = self.readings
-        try:
-            return await readings.ask(lambda: question(readings))
-        except (RetryableError, RefusedError) as error:
-            return refused(refusal_of(error), here)
+        found = await answer_of(self.readings, question)
+        return refused(found, here) if isinstance(found, Refusal) else found
 
 
 def shown(text: str, status: HTTPStatus = HTTPStatus.OK, heads: Mapping[str, str] | None = None) -> Response:
@@ -57,17 +44,6 @@ def refused(refusal: Refusal, here: str = "") -> Response:
     """The sentence, and the way on."""
     waiting = {} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)}
     return shown(page(refusal.status.phrase, alert(refusal.message), here=here, is_below=True), refusal.status, waiting)
-
-
-def refusal_of(error: CoinhtsError) -> Refusal:
-    """The status and the word that programs are told, too."""
-    if isinstance(error, RetryableError):
-        return busy(error)
-    if isinstance(error, BadRequestError | BadPositionError):
-        return Refusal(HTTPStatus.BAD_REQUEST, "bad_request", str(error), field=clipped(str(error.field), 80))
-    if isinstance(error, UnknownResultError | UnknownRequestError):
-        return Refusal(HTTPStatus.NOT_FOUND, "unknown", str(error))
-    return Refusal(HTTPStatus.CONFLICT, "damaged" if isinstance(error, DamagedResultError) else "refused", str(error))
 
 
 def asked(request: Request) -> dict[str, str]:

@@ -88,17 +88,23 @@ def _in_lines(judged: Visitor | Refusal | None) -> dict[str, str]:
 
 def _answer(refusal: Refusal, asked: Asked, query: str) -> Response:
     headers = {"Cache-Control": "no-store"}
-    if refusal.status == HTTPStatus.UNAUTHORIZED and asked.wants_page:
-        wanted = quote(f"{quote(asked.path)}?{query}" if query else quote(asked.path), safe="/")
-        return RedirectResponse(f"/login?next={wanted}", HTTPStatus.SEE_OTHER, headers)
+    if refusal.status == HTTPStatus.UNAUTHORIZED and asked.is_persons:
+        return RedirectResponse(f"/login?next={_next(asked, query)}", HTTPStatus.SEE_OTHER, headers)
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if refusal.retry_after_s is not None:
         headers["Retry-After"] = str(refusal.retry_after_s)
-    if asked.wants_page:
+    if asked.is_persons:
         headers["Content-Security-Policy"] = CONTENT_POLICY
         return HTMLResponse(refused_page(refusal), refusal.status, headers)
     return JSONResponse(refusal.document, refusal.status, headers)
+
+
+def _next(asked: Asked, query: str) -> str:
+    """Where to go on after the login: to the page, or, from a form that is not sent a second time, to the desk."""
+    if not asked.reads:
+        return "/reports/"
+    return quote(f"{quote(asked.path)}?{query}" if query else quote(asked.path), safe="/")
 
 
 def _with_headers(send: Send) -> Send:

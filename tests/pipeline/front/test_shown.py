@@ -7,16 +7,11 @@ from starlette.responses import PlainTextResponse
 
 from coinhts_core.errors import (
     BadRequestError,
-    DamagedResultError,
-    LedgerUnreachableError,
-    RefusedError,
-    UnknownRequestError,
-    UnknownResultError,
 )
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.front.origins import Asked, Refusal
 from coinhts_pipeline.front.pages.looks import CONTENT_POLICY
-from coinhts_pipeline.front.shown import House, asked, missing, refusal_of, refused, shown
+from coinhts_pipeline.front.shown import House, asked, missing, refused, shown
 from tests.pipeline.front.pages.tags import EVIL, is_kept
 
 
@@ -40,23 +35,6 @@ def test_a_refusal_is_a_page_that_leads_on():
     assert tags.said("h1") == ["Conflict"]
     assert [of["href"] for of in tags.of("a") if of.get("aria-current")] == ["/reports/results"]
     assert refused(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "wait", 5)).headers["retry-after"] == "5"
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (BadRequestError(field=EVIL, reason="no"), 400),
-        (UnknownResultError(name="abcdef"), 404),
-        (UnknownRequestError(name="abcdef"), 404),
-        (DamagedResultError(frame="trades", name="abcdef", reason="torn"), 409),
-        (RefusedError(reason="no"), 409),
-        (LedgerUnreachableError(address="here", reason="away"), 503),
-    ],
-)
-def test_each_refusal_has_its_status(error, status):
-    """And its own sentence."""
-    refusal = refusal_of(error)
-    assert (refusal.status, refusal.message) == (status, str(error))
 
 
 def test_a_query_is_read_once():
