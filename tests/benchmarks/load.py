@@ -4,7 +4,6 @@ What lives here: a real `coinhts up` with a login, a backfill beside it, and som
 out: who asks (`visitors`), and those who ask for backtests (`load_requests`).
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -28,7 +27,7 @@ from coinhts_core.ledger.places import place_of
 from coinhts_core.ledger.server import EmbeddedServer
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.installation import PROJECT
-from tests.benchmarks.visitors import Crowd, Line, Told, Visitor, table
+from tests.benchmarks.visitors import Crowd, Line, Told, Visitor, crowd_asked, table
 from tests.pipeline.upheld import Up, free_port
 
 ROUTES = ("/health", "/api/alerts?limit=20")
@@ -129,17 +128,13 @@ async def measured(up: Up, crowd: Crowd, pages: list[float]) -> dict[str, Told]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--connections", type=int, default=200)
-    parser.add_argument("--think", type=float, default=0.5, help="seconds between two requests of a connection")
-    parser.add_argument("--seconds", type=float, default=60.0)
-    chosen = parser.parse_args()
+    crowd_at = crowd_asked(__doc__, connections=200, think=0.5, seconds=60.0)
     pages: list[float] = []
     with ExitStack() as stack:
         up = stack.enter_context(lived_in())
         backfill = stack.enter_context(backfill_beside(up))
         time.sleep(5)  # until it is past its start
-        crowd = Crowd(up.port, up.token or "", chosen.connections, chosen.think, chosen.seconds)
+        crowd = crowd_at(up.port, up.token or "")
         told = asyncio.run(measured(up, crowd, pages))
         at_work = backfill.poll() is None
     is_met = at_work and all(not of.errors and of.at(0.99) <= MOST_S for of in told.values())

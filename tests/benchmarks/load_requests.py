@@ -4,7 +4,6 @@ What lives here: what each of them does, what became of all they were promised, 
 out: who asks (`visitors`), and routes that only read (`load`), from which this borrows the house.
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -20,7 +19,7 @@ from coinhts_core.ledger.server import EmbeddedServer
 from coinhts_core.requests.desk import MOST_QUEUED
 from coinhts_pipeline.installation import PROJECT
 from tests.benchmarks.load import lived_in
-from tests.benchmarks.visitors import Crowd, Line, Visitor, table
+from tests.benchmarks.visitors import Line, Visitor, crowd_asked, table
 from tests.pipeline.upheld import Up
 
 GOALS_S = {"submit": 1.0, "status": 0.3, "cancel": 0.5}
@@ -93,16 +92,12 @@ def count(up: Up, promised: list[str]) -> tuple[int, int, int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--connections", type=int, default=500)
-    parser.add_argument("--think", type=float, default=2.0, help="seconds between two requests of a connection")
-    parser.add_argument("--seconds", type=float, default=300.0)
-    chosen = parser.parse_args()
+    crowd_at = crowd_asked(__doc__, connections=500, think=2.0, seconds=300.0)
     last = datetime.now(UTC).date() - timedelta(days=1)
     askers = Askers(str(last - timedelta(days=_COLLECTED_DAYS - 1)), str(last))
     with lived_in() as up:
         collect(up, str(last - timedelta(days=_COLLECTED_DAYS - 1)), str(last))
-        crowd = Crowd(up.port, up.token or "", chosen.connections, chosen.think, chosen.seconds)
+        crowd = crowd_at(up.port, up.token or "")
         told = asyncio.run(crowd.ask(list(GOALS_S), askers.arriving))
         submitted, promised = Counter(askers.submitted), list(askers.promised)
         rows, identities, kept = count(up, promised)

@@ -5,6 +5,7 @@ was planned for, so an answer that came late cannot hide those that had to wait 
 (`load`, `load_requests`).
 """
 
+import argparse
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,6 +37,16 @@ class Line:
         if self._streams:
             self._streams[1].close()
         self._streams = None
+
+
+def crowd_asked(about: str, connections: int, think: float, seconds: float) -> Callable[[int, str], "Crowd"]:
+    """What the command line says of a crowd, for a port and its token; what it does not say is as told."""
+    parser = argparse.ArgumentParser(description=about.partition("\n")[0])
+    parser.add_argument("--connections", type=int, default=connections)
+    parser.add_argument("--think", type=float, default=think, help="seconds between two requests of a connection")
+    parser.add_argument("--seconds", type=float, default=seconds)
+    chosen = parser.parse_args()
+    return lambda port, token: Crowd(port, token, chosen.connections, chosen.think, chosen.seconds)
 
 
 @dataclass
