@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from operator import itemgetter
 from typing import Any
@@ -63,6 +63,10 @@ class Rules:
 
     def as_facts(self) -> dict[str, Fact]:
         """Facts for an identity: the values alone, so that a later entry changes no earlier day."""
+        return dict(self._facts)
+
+    @cached_property
+    def _facts(self) -> dict[str, Fact]:
         return {
             "fee_rate": _plain(self.fee_rate),
             "minimum_krw": _plain(self.minimum_krw),
@@ -71,6 +75,12 @@ class Rules:
 
 
 def rules_on(day: date) -> Rules:
+    """The same object on all days of a stretch between two changes."""
+    return _rules_since(max((change for change in days_of_change() if change <= day), default=date.min))
+
+
+@cache
+def _rules_since(day: date) -> Rules:
     book = {kind: _in_force(entries, day) for kind, entries in _book().items()}
     return Rules(
         fee_rate=Decimal(book["fee_rate"]),
@@ -79,9 +89,10 @@ def rules_on(day: date) -> Rules:
     )
 
 
-def days_of_change() -> list[date]:
+@cache
+def days_of_change() -> tuple[date, ...]:
     """The days on which an entry came into force."""
-    return sorted({entry["effective_from"] for entries in _book().values() for entry in entries})
+    return tuple(sorted({entry["effective_from"] for entries in _book().values() for entry in entries}))
 
 
 def _in_force(entries: list[dict[str, Any]], day: date) -> Any:

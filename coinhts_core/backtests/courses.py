@@ -7,7 +7,6 @@ candles and deciding (`runs`), the compiled loops (`engine`, `portfolio`), and w
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -27,7 +26,6 @@ from coinhts_core.strategies import Decisions, Strategy
 _EPOCH = date(1970, 1, 1)
 _MICROSECONDS_A_DAY = 86_400 * 10**6
 _COIN = 6  # the column of a portfolio's fills
-_changes, _rules_since = cache(days_of_change), cache(rules_on)  # a book never changes while it is read
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +136,7 @@ def _outcome(coins: Sequence[Coin], strategy: Strategy, account: Account, found:
         optimistic=found.optimistic,
         ambiguous=found.ambiguous,
         parts=found.parts,
-        fee_rate=account.costs(_rules_on(began)).fee_rate,
+        fee_rate=account.costs(rules_on(began)).fee_rate,
         first_bars=[max(strategy.ready_after + 1 - coin.seen.first, 1) for coin in coins],
     )
 
@@ -149,13 +147,9 @@ def epochs(coins: Sequence[Bars]) -> list[tuple[int, int, Rules]]:
     if not closes:
         return []
     first, last = min(of[0] for of in closes) - 1, max(of[-1] for of in closes)
-    changes = [(day - _EPOCH).days * _MICROSECONDS_A_DAY for day in _changes()]
+    changes = [(day - _EPOCH).days * _MICROSECONDS_A_DAY for day in days_of_change()]
     edges = [first, *(change for change in changes if first < change < last), last]
-    return [(since, until, _rules_on(_day_of(since))) for since, until in pairwise(edges)]
-
-
-def _rules_on(day: date) -> Rules:
-    return _rules_since(max((change for change in _changes() if change <= day), default=_EPOCH))
+    return [(since, until, rules_on(_day_of(since))) for since, until in pairwise(edges)]
 
 
 def _day_of(microseconds: int) -> date:

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Self
 
+import numpy as np
 import polars as pl
 
 from coinhts_core.clock import now
@@ -173,7 +174,7 @@ class Writer:
     ) -> pl.DataFrame:
         """Read the held object only for days that stay: rewriting all of them mends a damaged one."""
         fresh = {day: rows for day, rows in days.items() if merged[day] is rows.entry}
-        frames = [_with_day(day, rows.frame) for day, rows in fresh.items()]
+        frames = [_with_days(fresh)] if fresh else []
         staying = [day for day in merged if day not in fresh]
         if head and staying:
             if head.schema != schema:
@@ -201,5 +202,11 @@ def _schema_of(days: Collection[DayRows]) -> SchemaMark:
     return first
 
 
-def _with_day(day: Day, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame if day == UNDATED else frame.select(pl.lit(day, pl.Date).alias("day"), pl.all())
+def _with_days(days: Mapping[Day, DayRows]) -> pl.DataFrame:
+    """The rows of all days in one frame, each with its day."""
+    rows = pl.concat([of.frame for of in days.values()])
+    if UNDATED in days:
+        return rows
+    day = pl.Series("day", list(days), pl.Date)
+    heights = np.array([of.frame.height for of in days.values()])
+    return pl.DataFrame([day.gather(np.repeat(np.arange(len(days)), heights)), *rows.get_columns()])
