@@ -65,6 +65,10 @@ class Exchange(ABC):
         """When the venue, which has blocked us, may be called again; None while it may be now."""
         return None
 
+    def clock(self) -> datetime | None:
+        """What the venue's clock shows, to the second, as it answers one small call; None where it does not tell."""
+        return None
+
     @abstractmethod
     def markets(self) -> list[MarketListing]:
         """Everything that is listed, by symbol."""

@@ -6,6 +6,7 @@ there are, and below which paths (`api`, `reports`).
 
 from http import HTTPStatus
 from importlib import import_module
+from threading import Lock
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +25,7 @@ class Room:
         self._house = house
         self._unknown = unknown
         self._router: Router | None = None
+        self._one_opens = Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._router is None:
@@ -31,8 +33,12 @@ class Room:
         await self._router(scope, receive, send)
 
     def _opened(self) -> Router:
-        known = module_of(self._name).routes(self._house)
-        return Router([*known, *(Route(route.path, NotSo()) for route in known)], default=self._unknown)
+        """One, however many ask first at once: what its routes keep, they keep together."""
+        with self._one_opens:
+            if self._router is None:
+                known = module_of(self._name).routes(self._house)
+                self._router = Router([*known, *(Route(of.path, NotSo()) for of in known)], default=self._unknown)
+            return self._router
 
 
 def module_of(name: str) -> Any:

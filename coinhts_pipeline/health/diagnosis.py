@@ -1,9 +1,10 @@
 """What a check of the doctor says: its state, one sentence, and what to do.
 
-What lives here: `Finding`, `Trouble` and `diagnosed`, which lets a check fail, crash or hang and harm no other.
-What stays out: what is checked (`machine`, `home`, `places`, `ledger`, `stored`).
+What lives here: `Finding`, `Trouble` and `diagnosed`, which lets a check fail, crash or hang and harm no other; `Begun`
+is for several looks at once. What stays out: what is checked (`machine`, `home`, `places`, `ledger`, `stored`).
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from coinhts_core.errors import CoinhtsError
+from coinhts_core.ops.health import Judged, Status
 from coinhts_core.wording import clipped
 
 _PATIENCE_S = 4.0
@@ -50,33 +52,58 @@ class Trouble:
 Look = Callable[[], str | Trouble]
 
 
+def said(judged: Judged) -> str | Trouble:
+    """What was judged elsewhere, as a look gives it back."""
+    if judged.status is Status.HEALTHY:
+        return judged.reason
+    return Trouble(judged.reason, judged.to_do, State.WARNING if judged.status is Status.WARNING else State.FAILED)
+
+
 def diagnosed(
     check: str, look: Look, to_do: str, patience_s: float | None = None, *, when_late: State = State.FAILED
 ) -> Finding:
     """`to_do` is for whatever the look does not say what to do about; late is also who has much to look through."""
-    patience_s = patience_s or _PATIENCE_S
-    seen = _in_time(look, patience_s)
-    if isinstance(seen, str):
-        return Finding(check, State.OK, seen)
-    if isinstance(seen, _LateError):
-        seen = Trouble(f"it did not answer within {patience_s:g} s", to_do, when_late)
-    trouble = seen if isinstance(seen, Trouble) else _trouble_of(seen, to_do)
-    sentence = f"{clipped(trouble.what, longest=1_000)}; {trouble.to_do}"
-    return Finding(check, trouble.state, sentence, trouble.to_do)
+    return Begun(check, look, to_do).found(patience_s or _PATIENCE_S, when_late)
 
 
-class _LateError(Exception):
-    """A look that hangs, or has much to do."""
+class Begun:
+    """A look that is being taken. One that hangs is left behind: its thread ends with the process."""
 
+    def __init__(self, check: str, look: Look, to_do: str) -> None:
+        self._check = check
+        self._to_do = to_do
+        self._began = time.monotonic()
+        self._took_s: float | None = None
+        self.has_told = False
+        self._answers: SimpleQueue[str | Trouble | Exception] = SimpleQueue()
+        Thread(target=self._take, args=(look,), daemon=True).start()
 
-def _in_time(look: Look, patience_s: float) -> str | Trouble | Exception:
-    """A look that hangs is left behind; its thread ends with the process."""
-    answers: SimpleQueue[str | Trouble | Exception] = SimpleQueue()
-    Thread(target=lambda: answers.put(_tried(look)), daemon=True).start()
-    try:
-        return answers.get(timeout=patience_s)
-    except Empty:
-        return _LateError()
+    @property
+    def seconds(self) -> float:
+        """How long it took, or takes so far."""
+        return time.monotonic() - self._began if self._took_s is None else self._took_s
+
+    @property
+    def has_ended(self) -> bool:
+        return self._took_s is not None
+
+    def found(self, patience_s: float, when_late: State = State.FAILED) -> Finding:
+        """To be asked again only until it has told; the patience counts from its beginning."""
+        try:
+            seen = self._answers.get(timeout=max(self._began + patience_s - time.monotonic(), 0.0))
+            self.has_told = True
+        except Empty:
+            seen = Trouble(f"it did not answer within {patience_s:.3g} s", self._to_do, when_late)
+        if isinstance(seen, str):
+            return Finding(self._check, State.OK, seen)
+        trouble = seen if isinstance(seen, Trouble) else _trouble_of(seen, self._to_do)
+        sentence = f"{clipped(trouble.what, longest=1_000)}; {trouble.to_do}"
+        return Finding(self._check, trouble.state, sentence, trouble.to_do)
+
+    def _take(self, look: Look) -> None:
+        answer = _tried(look)
+        self._took_s = time.monotonic() - self._began
+        self._answers.put(answer)
 
 
 def _tried(look: Look) -> str | Trouble | Exception:

@@ -15,18 +15,15 @@ from coinhts_core.clock import now
 from coinhts_core.days import last_complete_day
 from coinhts_core.errors import PortTakenError
 from coinhts_core.ledger.locks import if_free
+from coinhts_core.ops.health import Room, disk
 from coinhts_core.settings import Settings, usable_home
 from coinhts_pipeline.front import address
-from coinhts_pipeline.health.diagnosis import Finding, State, Trouble, diagnosed
-
-_LEAST_FREE_GIB = 1.0
-_WARN_BELOW_GIB = 5.0
-_LEAST_FREE_NAMES = 10_000
+from coinhts_pipeline.health.diagnosis import Finding, State, Trouble, diagnosed, said
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
     yield diagnosed("home", lambda: str(usable_home(settings)), "set COINHTS_HOME to a directory you may write to")
-    yield diagnosed("disk", lambda: _disk(settings), "make room, or set COINHTS_HOME to a larger disk")
+    yield diagnosed("disk", lambda: said(disk(rooms(settings))), "make room, or set COINHTS_HOME to a larger disk")
     yield diagnosed("start", lambda: _start(settings), "mend COINHTS_START_DATE")
     yield diagnosed("port", lambda: _port(settings), "set COINHTS_WEB__HOST and COINHTS_WEB__PORT")
 
@@ -40,19 +37,17 @@ def is_up(settings: Settings) -> bool:
         return free is None
 
 
-def _disk(settings: Settings) -> str | Trouble:
-    """Files of the home may lie on several disks; the fullest tells."""
-    named = [settings.home, Path(settings.lake_url) if "://" not in settings.lake_url else settings.home]
-    places = {_nearest_folder(place) for place in named}
-    place = min(places, key=lambda place: shutil.disk_usage(place).free)
-    free, table = shutil.disk_usage(place).free / 2**30, os.statvfs(place)
-    what = f"{free:,.1f} GiB free below {place}"
-    to_do = "make room, or move COINHTS_HOME to a larger disk"
-    if free < _WARN_BELOW_GIB:
-        return Trouble(what, to_do, State.FAILED if free < _LEAST_FREE_GIB else State.WARNING)
-    if table.f_files and table.f_favail < _LEAST_FREE_NAMES:
-        return Trouble(f"only {table.f_favail:,} more files fit below {place}", to_do)
-    return what
+def rooms(settings: Settings) -> list[Room]:
+    """What is free on each disk: files of the home may lie on several, and Postgres' own on another."""
+    named = [Path(settings.lake_url)] if "://" not in settings.lake_url else []
+    of_root = settings.home / "postgres.path"
+    data = [Path(of_root.read_text(encoding="utf-8").strip())] if of_root.exists() else []
+    return [_room(place) for place in dict.fromkeys(map(_nearest_folder, [settings.home, *named, *data]))]
+
+
+def _room(place: Path) -> Room:
+    table = os.statvfs(place)
+    return Room(str(place), shutil.disk_usage(place).free, table.f_favail if table.f_files else None)
 
 
 def _nearest_folder(place: Path) -> Path:

@@ -6,7 +6,7 @@ What lives here: checks of server and schema; no database is made, none migrated
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from coinhts_core.clock import now
@@ -16,16 +16,16 @@ from coinhts_core.ledger.migrate import status
 from coinhts_core.ledger.queries import load_queries
 from coinhts_core.ledger.server import EmbeddedServer
 from coinhts_core.ledger.venue import find_venue
+from coinhts_core.ops.health import clock
 from coinhts_core.settings import Settings
 from coinhts_pipeline.health import stored
-from coinhts_pipeline.health.diagnosis import Finding, State, Trouble, diagnosed
+from coinhts_pipeline.health.diagnosis import Finding, State, Trouble, diagnosed, said
 
 _OLDEST = 16  # what docker/compose.yaml runs; older ones were never tried
-_FARTHEST_CLOCK = timedelta(seconds=5)
 _START_PATIENCE_S = 30.0
 _CONNECT_PATIENCE_S = 7.0
-_MEND = "start PostgreSQL, or mend COINHTS_POSTGRES_URL"
-_NOTHING_YET = "nothing is missing: `coinhts demo` or `coinhts backfill` makes it"
+MEND = "start PostgreSQL, or mend COINHTS_POSTGRES_URL"
+NOTHING_YET = "nothing is missing: `coinhts demo` or `coinhts backfill` makes it"
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -34,17 +34,19 @@ def findings(settings: Settings) -> Iterator[Finding]:
         address = settings.postgres_url.get_secret_value() if settings.postgres_url else ""
         if not address:
             shared: list[EmbeddedServer] = []
-            yield diagnosed("server", lambda: _start(settings, stack, shared), _MEND, _START_PATIENCE_S)
+            yield diagnosed("server", lambda: _start(settings, stack, shared), MEND, _START_PATIENCE_S)
             if not shared:
                 return
             address = shared[0].url("coinhts")
-        yield diagnosed("postgres", lambda: _connect(address, stack, opened), _MEND, _CONNECT_PATIENCE_S)
+        yield diagnosed("postgres", lambda: _connect(address, stack, opened), MEND, _CONNECT_PATIENCE_S)
         if opened:
             yield from _opened(settings, opened[0], address)
 
 
 def _opened(settings: Settings, ledger: Ledger, address: str) -> Iterator[Finding]:
-    yield diagnosed("clock", lambda: _clock(ledger), "set this machine's clock and PostgreSQL's by NTP")
+    yield diagnosed(
+        "clock", lambda: said(clock({"PostgreSQL": apart(ledger)})), "set this machine's clock and PostgreSQL's by NTP"
+    )
     schema = diagnosed("ledger", lambda: _schema(ledger), "use the coinhts that made it")
     yield schema
     if schema.state is not State.OK:
@@ -68,7 +70,7 @@ def _connect(address: str, stack: ExitStack, opened: list[Ledger]) -> str | Trou
     try:
         ledger = stack.enter_context(Ledger.open(address, most_connections=2))
     except LedgerUnreachableError as error:
-        if trouble := _explained(error):
+        if trouble := explained(error):
             return trouble
         raise
     opened.append(ledger)
@@ -81,33 +83,31 @@ def _connect(address: str, stack: ExitStack, opened: list[Ledger]) -> str | Trou
     return f"PostgreSQL {version} answers at {where}"
 
 
-def _explained(error: LedgerUnreachableError) -> Trouble | None:
+def explained(error: LedgerUnreachableError) -> Trouble | None:
     """What libpq says of a server that does answer, and lets nobody in."""
     if "no password supplied" in error.reason or "password authentication failed" in error.reason:
         what = f"PostgreSQL at {error.address} asks for a password, or refuses the one it is given"
         return Trouble(what, "write it into COINHTS_POSTGRES_URL in COINHTS_HOME/.env", State.FAILED)
     if 'database "' in error.reason and error.reason.endswith("does not exist"):
-        return Trouble(f"there is no ledger at {error.address} yet", _NOTHING_YET)
+        return Trouble(f"there is no ledger at {error.address} yet", NOTHING_YET)
     return None
 
 
-def _clock(ledger: Ledger) -> str | Trouble:
+def apart(ledger: Ledger) -> timedelta:
+    """How far this machine's clock and PostgreSQL's are apart at least."""
     with ledger.transaction() as connection:
         before = now()
+        theirs: datetime
         (theirs,) = connection.execute(load_queries("installation")["tell_time"]).fetchone() or (before,)
         after = now()
-    ahead = max(before - theirs, theirs - after, timedelta(0))
-    if ahead > _FARTHEST_CLOCK:
-        what = f"this machine's clock and PostgreSQL's differ by {ahead.total_seconds():,.0f} s"
-        return Trouble(what, "set both by NTP: days end by the clock")
-    return "this machine's is PostgreSQL's"
+    return max(before - theirs, theirs - after, timedelta(0))
 
 
 def _schema(ledger: Ledger) -> str | Trouble:
     steps = status(ledger)
     missing = [step.name for step in steps if step.applied_at is None]
     if len(missing) == len(steps):
-        return Trouble("it is empty", _NOTHING_YET)
+        return Trouble("it is empty", NOTHING_YET)
     if missing:
         return Trouble(f"{', '.join(missing)} not applied yet", "`coinhts ledger migrate` does it")
     return f"at migration {steps[-1].name}"

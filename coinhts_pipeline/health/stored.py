@@ -2,9 +2,6 @@
 
 What lives here: looking at lake, ledger and Dagster's tables without opening an installation, which would mend some of
 it. What stays out: doing the work (`backfill`).
-
-Dagster is not imported: that takes longer than all checks together. Its two tables are read as they are, and tests hold
-them against the pinned Dagster's own words.
 """
 
 import json
@@ -13,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from coinhts_core.agenda import Agenda
 from coinhts_core.candles.coverage import State as DayState
@@ -21,16 +17,15 @@ from coinhts_core.candles.frame import DAYS, MINUTES
 from coinhts_core.candles.registry import Registered, registered_symbols
 from coinhts_core.clock import now
 from coinhts_core.days import DayRange, last_complete_day
-from coinhts_core.errors import LedgerUnreachableError
 from coinhts_core.inventory import take_inventory
 from coinhts_core.lake.lake import Lake
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.ledger.locks import if_free
-from coinhts_core.ledger.queries import load_queries
 from coinhts_core.lineup import Entry, read_lineup
 from coinhts_core.settings import ALL_KRW, Settings
 from coinhts_pipeline.health.diagnosis import Finding, State, Trouble, diagnosed
 from coinhts_pipeline.health.home import is_up
+from coinhts_pipeline.health.scheduler import dagster_tables
 
 _PATIENCE_S = 8.0
 _COLLECT = "`coinhts data status` and `coinhts backfill` take their time and tell"
@@ -138,8 +133,9 @@ def _absent(lake: Lake, names: Iterable[str], of: Registered, last: date) -> lis
 
 def _runs(settings: Settings, address: str) -> str | Trouble:
     """A run is executed by a process that holds its file; see `claims`."""
-    begun = _asked(address, "find_begun_runs")
-    failed = _asked(address, "find_failed_runs", since=now() - timedelta(days=1))
+    with dagster_tables(address) as ask:
+        begun = ask("find_begun_runs")
+        failed = ask("find_failed_runs", since=now() - timedelta(days=1))
     claims = settings.home / "dagster" / "claims"
     dead = [run_id for run_id, since in begun if _is_dead(claims / run_id, since)]
     if dead:
@@ -166,7 +162,8 @@ def _daemon(settings: Settings, address: str) -> str | Trouble:
             "`coinhts up` is not on, so no schedule and no sensor runs", "start it, or run `coinhts backfill`"
         )
     began = datetime.fromtimestamp(lock.stat().st_mtime, tz=UTC)
-    beats = _asked(address, "list_heartbeats")
+    with dagster_tables(address) as ask:
+        beats = ask("list_heartbeats")
     silent = now() - max([began, *(at for _, _, at in beats)])
     if silent > _LONGEST_SILENCE:
         what = f"silent for {silent.total_seconds() / 60:.0f} minutes although `coinhts up` is on"
@@ -176,16 +173,3 @@ def _daemon(settings: Settings, address: str) -> str | Trouble:
     if complaining:
         return Trouble(f"in trouble: {', '.join(complaining)}", "the UI's page of daemons (Deployment) tells why")
     return f"heard of {silent.total_seconds():.0f} s ago"
-
-
-def _asked(address: str, name: str, **facts: object) -> list[tuple[Any, ...]]:
-    """Nothing, where Dagster has laid out no tables yet."""
-    queries = load_queries("dagster")
-    try:
-        with Ledger.open(address, most_connections=1) as dagster, dagster.transaction() as connection:
-            has_tables = connection.execute(queries["has_tables"]).fetchone()
-            return connection.execute(queries[name], facts).fetchall() if has_tables else []
-    except LedgerUnreachableError as error:
-        if error.reason.endswith("does not exist"):
-            return []
-        raise

@@ -67,6 +67,13 @@ def test_a_venue_is_called_like_its_file(exchange):
     assert type(open_exchange(exchange.name)) is type(exchange)
 
 
+def test_a_clock_is_one_of_the_worlds(exchange):
+    """Or none: a venue without a network has no clock of its own."""
+    told = exchange.clock()
+    assert told is None or told.utcoffset() == timedelta()
+    assert told is None or exchange.needs_network
+
+
 def test_the_list_of_markets_is_one_a_person_can_read(exchange):
     """Valid codes, each once, in order, with names in both languages."""
     markets = exchange.markets()

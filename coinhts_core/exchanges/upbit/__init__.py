@@ -52,6 +52,9 @@ class UpbitExchange(Exchange):
     def blocked_until(self) -> datetime | None:
         return self._calls.blocked_until()
 
+    def clock(self) -> datetime | None:
+        return self._calls.clock("ticker", "/v1/ticker", {"markets": "KRW-BTC"})
+
     def markets(self) -> list[MarketListing]:
         if not self._listings or time.monotonic() > self._listed_at + _LISTINGS_STAY_S:
             self._listings = fetch_markets(self._calls)

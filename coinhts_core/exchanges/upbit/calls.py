@@ -7,9 +7,11 @@ new endpoint by itself. What stays out: what rows mean (`candles`, `listings`).
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, Literal, get_args
@@ -51,17 +53,29 @@ class Calls:
 
     def get(self, group: Group, path: str, query: Mapping[str, object]) -> list[Any] | None:
         """The rows of an answer; None where Upbit knows no such market."""
-        try:
-            enter(self._folder)
+        with self._counted():
             return self._rows(group, path, query)
-        except OSError as error:  # the folder's; the network's never come this far
-            raise CallsUncountedError(folder=self._folder, reason=error.strerror or str(error)) from error
+
+    def clock(self, group: Group, path: str, query: Mapping[str, object]) -> datetime | None:
+        """When an answer was sent, by Upbit's clock; asked once, for whoever wants to know how it does asks again."""
+        with self._counted():
+            reply = self._reply(group, path, query)
+            _rows_of(reply)
+            return _sent_at(reply)
 
     def blocked_until(self) -> datetime | None:
         return self._breaker.open_until()
 
     def close(self) -> None:
         self._http.close()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            enter(self._folder)
+            yield
+        except OSError as error:  # the folder's; the network's never come this far
+            raise CallsUncountedError(folder=self._folder, reason=error.strerror or str(error)) from error
 
     def _rows(self, group: Group, path: str, query: Mapping[str, object]) -> list[Any] | None:
         delays_s = iter(self._pace.delays_s)
@@ -119,6 +133,13 @@ def _content(reply: Reply) -> Any:
         return decoded(reply.body)
     except ValueError as error:
         raise unavailable(reason=f"status {reply.status} with an answer that is refused: {error}") from error
+
+
+def _sent_at(reply: Reply) -> datetime | None:
+    with suppress(KeyError, ValueError, TypeError, OverflowError):
+        sent_at = parsedate_to_datetime(reply.headers["date"])
+        return sent_at.astimezone(UTC) if sent_at.tzinfo else None
+    return None
 
 
 def _remaining(reply: Reply) -> int | None:

@@ -1,12 +1,14 @@
 """So many calls a second, counted for all processes of a machine together.
 
-What lives here: `Limiter`. What to add: nothing; a group of calls is a name. What stays out: blocks (`breaker`).
+What lives here: `Limiter`, and what all of them waited so far. What to add: nothing; a group of calls is a name. What
+stays out: blocks (`breaker`).
 
 A permit is a file. Whoever holds its lock may make one call, a second after the last one made with it arrived:
 that was, at the latest, when its answer came, less the way that every answer takes. With ten permits, two of any
 eleven calls share one, so that no window of a second sees eleven arrive, whatever delays them. The kernel takes
 the lock back from a process that is killed; the permit is then marked as in use and rests for a second. Stamps
 count from the machine's start, sleep included; one that lies ahead is of an earlier start and counts as now.
+Behind its stamps a permit's file counts the calls that were made with it, and how long they had waited for a permit.
 """
 
 import math
@@ -23,6 +25,7 @@ from typing import NamedTuple
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _SECOND = 1.0
 _FORMAT = struct.Struct("<dd")
+_TALLY = struct.Struct("<qd")
 _GLANCE_S = 0.005
 # The shortest round trip seen may have been longer than the shortest there is, by as much as a busy machine delays
 # it; of the permitted rate this costs less than 5 %.
@@ -39,6 +42,16 @@ class _Stamps(NamedTuple):
 _NEVER_USED, _IN_USE = _Stamps(-math.inf, -math.inf), _Stamps(math.inf, math.inf)
 
 
+class Waits(NamedTuple):
+    """How many calls were made, and how long they waited for a permit, all together."""
+
+    calls: int
+    waited_s: float
+
+
+_NONE = Waits(0, 0.0)
+
+
 class Limiter:
     """Permits for one group of calls."""
 
@@ -49,10 +62,12 @@ class Limiter:
     @contextmanager
     def turn(self) -> Iterator[float]:
         """Wait for a permit, and hold it while the call is made; tells when the call began."""
+        asked = _now()
         with self._longest_rested() as permit:
             time.sleep(max(_read(permit).rests_from + _SECOND - _now(), 0.0))
             _write(permit, _IN_USE)
             began = _now()
+            _count(permit, began - asked)
             try:
                 yield began
             finally:
@@ -96,6 +111,18 @@ class Limiter:
         return max(min(self._round_trips) - _JITTER_S, 0.0)
 
 
+def waits(folder: Path) -> dict[str, Waits]:
+    """Of each group, what all processes of a machine together have called and waited since the folder was made."""
+    found: dict[str, Waits] = {}
+    for path in folder.glob("*-[0-9]*"):
+        group = path.name.rpartition("-")[0]
+        permit = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        own, others = _tally(permit), found.get(group, _NONE)
+        os.close(permit)
+        found[group] = Waits(others.calls + own.calls, others.waited_s + own.waited_s)
+    return found
+
+
 @contextmanager
 def _lock_if_free(path: Path) -> Iterator[int | None]:
     permit = _open(path)
@@ -124,6 +151,17 @@ def _read(permit: int) -> _Stamps:
 
 def _write(permit: int, stamps: _Stamps) -> None:
     os.pwrite(permit, _FORMAT.pack(*stamps), 0)
+
+
+def _count(permit: int, waited_s: float) -> None:
+    before = _tally(permit)
+    os.pwrite(permit, _TALLY.pack(before.calls + 1, before.waited_s + waited_s), _FORMAT.size)
+
+
+def _tally(permit: int) -> Waits:
+    content = os.pread(permit, _TALLY.size, _FORMAT.size)
+    counted = Waits(*_TALLY.unpack(content)) if len(content) == _TALLY.size else _NONE
+    return counted if counted.calls >= 0 and 0.0 <= counted.waited_s < math.inf else _NONE
 
 
 def _now() -> float:

@@ -1,6 +1,8 @@
 import asyncio
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -42,6 +44,16 @@ def test_a_room_is_opened_when_somebody_first_asks(monkeypatch):
     assert (status, b"bad_method" in body) == (405, True)
     assert (_asked(room, "GET", "/there"))[0] == 404
     assert _Module.opened == 1
+
+
+def test_of_many_who_ask_first_at_once_one_opens_the_room(monkeypatch):
+    """The others wait for it, and are answered by the same routes."""
+    monkeypatch.setattr(rooms, "module_of", lambda _: time.sleep(0.05) or _Module)
+    monkeypatch.setattr(_Module, "opened", 0)
+    room = Room("any", "the house", Missing())
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: _asked(room, "GET", "/here"), range(8)))
+    assert (set(answers), _Module.opened) == ({(200, b"the house")}, 1)
 
 
 def test_a_method_that_is_not_known_is_named():

@@ -5,7 +5,8 @@ from threading import Event
 import pytest
 
 from coinhts_core.errors import BadSettingError, LedgerUnreachableError, PortTakenError, UnknownSettingError
-from coinhts_pipeline.health.diagnosis import Finding, State, Trouble, diagnosed
+from coinhts_core.ops.health import Judged, Status
+from coinhts_pipeline.health.diagnosis import Begun, Finding, State, Trouble, diagnosed, said
 
 START_IT = "start it, or mend COINHTS_POSTGRES_URL, or unset it to use the embedded server"
 
@@ -92,3 +93,28 @@ def test_a_finding_is_a_document():
         "found": "it is full; make room",
         "to_do": "make room",
     }
+
+
+def test_what_hung_tells_later_what_it_saw():
+    """Until then it is told since when it hangs, and how long it took at last."""
+    released = Event()
+    begun = Begun("lake", lambda: str(released.wait(30)), "mend it")
+    assert begun.found(0.2).found == "it did not answer within 0.2 s; mend it"
+    assert (begun.has_told, begun.seconds >= 0.2) == (False, True)
+    released.set()
+    assert begun.found(30.0) == Finding("lake", State.OK, "True")
+    assert begun.has_told
+    assert begun.seconds == begun.seconds < 30
+
+
+@pytest.mark.parametrize(
+    ("status", "seen"),
+    [
+        (Status.HEALTHY, "full"),
+        (Status.WARNING, Trouble("full", "make room", State.WARNING)),
+        (Status.UNHEALTHY, Trouble("full", "make room", State.FAILED)),
+    ],
+)
+def test_what_was_judged_elsewhere_is_told_as_a_look_is(status, seen):
+    """What is well has nothing to be done about."""
+    assert said(Judged(status, "full", "make room")) == seen

@@ -1,6 +1,7 @@
 import socket
 from datetime import timedelta
 from fcntl import LOCK_EX, LOCK_NB, flock
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,6 +9,8 @@ from coinhts_core.clock import now
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.health import home as home_health
 from coinhts_pipeline.health.diagnosis import State
+
+GIB = 2**30
 
 
 @pytest.fixture
@@ -45,31 +48,34 @@ def test_a_home_that_cannot_be_written_is_refused(found, tmp_path):
     assert "cannot be used (Not a directory); set COINHTS_HOME to a directory you may write to" in finding.found
 
 
-@pytest.mark.parametrize(("least", "state"), [("_WARN_BELOW_GIB", State.WARNING), ("_LEAST_FREE_GIB", State.FAILED)])
-def test_a_disk_that_fills_up_is_told(found, monkeypatch, least, state):
+@pytest.mark.parametrize(("free", "state"), [(4 * GIB, State.WARNING), (GIB // 2, State.FAILED)])
+def test_a_disk_that_fills_up_is_told(found, monkeypatch, free, state):
     """First as a warning, and while there is room yet for what a run writes."""
-    monkeypatch.setattr(home_health, "_WARN_BELOW_GIB", 1e9)
-    monkeypatch.setattr(home_health, least, 1e9)
+    usage = home_health.shutil.disk_usage("/")._replace(free=free)
+    monkeypatch.setattr(home_health.shutil, "disk_usage", lambda _: usage)
     assert found("disk").state is state
-    assert "GiB free below" in found("disk").found
+    assert f"{free / GIB} GiB free below" in found("disk").found
     assert "make room" in found("disk").to_do
 
 
-def test_the_fuller_disk_tells(found, monkeypatch, tmp_path):
-    """The lake may lie on another one, which need not be there yet."""
-    asked = []
-    real = home_health.shutil.disk_usage
-    monkeypatch.setattr(home_health.shutil, "disk_usage", lambda place: asked.append(place) or real(place))
+def test_every_disk_is_looked_at(found, tmp_path):
+    """The lake may lie on another one, which need not be there yet, and PostgreSQL's files, where root's home says."""
     (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "of root").mkdir()
     assert found("disk", lake=tmp_path / "elsewhere" / "not" / "yet").state is State.OK
-    assert {tmp_path / "home", tmp_path / "elsewhere"} <= set(asked)
+    (tmp_path / "home" / "postgres.path").write_text(f"{tmp_path / 'of root' / 'not yet'}\n")
+    names = ("home", "elsewhere", "of root")
+    assert [of.place for of in home_health.rooms(read_settings())] == [str(tmp_path / name) for name in names]
 
 
 def test_a_disk_without_room_for_more_files_is_told(found, monkeypatch):
     """Bytes may be free where no name is."""
-    monkeypatch.setattr(home_health, "_LEAST_FREE_NAMES", 10**18)
+    table = home_health.os.statvfs("/")
+    fields = {name: getattr(table, name) for name in dir(table) if name.startswith("f_")}
+    few = SimpleNamespace(**fields | {"f_files": 10**6, "f_favail": 9_000})
+    monkeypatch.setattr(home_health.os, "statvfs", lambda _: few)
     assert found("disk").state is State.WARNING
-    assert "more files fit below" in found("disk").found
+    assert "only 9,000 more files fit below" in found("disk").found
 
 
 def test_a_start_that_lies_ahead_is_told(found):

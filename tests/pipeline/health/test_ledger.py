@@ -115,7 +115,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(found, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         findings = found(f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/coinhts")
     assert findings["postgres"].state is State.FAILED
-    assert findings["postgres"].found == f"it did not answer within 0.3 s; {ledger_health._MEND}"
+    assert findings["postgres"].found == f"it did not answer within 0.3 s; {ledger_health.MEND}"
 
 
 def test_a_server_that_asks_for_a_password_is_told_apart(found):

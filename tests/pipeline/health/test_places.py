@@ -139,7 +139,7 @@ def test_a_bucket_that_says_nothing_is_not_waited_for(found, s3, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         finding = found("lake", lake=s3.url, s3__endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert finding.state is State.FAILED
-    assert finding.found == f"it did not answer within 0.5 s; {place_health._CHECK_LAKE}"
+    assert finding.found == f"it did not answer within 0.5 s; {place_health.CHECK_LAKE}"
 
 
 def test_an_exchange_that_answers_is_well(upbit, stand_in):
@@ -166,7 +166,7 @@ def test_an_exchange_that_does_not_answer_is_not_waited_for(upbit, monkeypatch):
     monkeypatch.setattr(diagnosis, "_PATIENCE_S", 0.5)
     finding = upbit("exchange", {"kind": "hang", "seconds": 2.0})
     assert finding.state is State.FAILED
-    assert finding.found == f"it did not answer within 0.5 s; {place_health._CHECK_EXCHANGE}"
+    assert finding.found == f"it did not answer within 0.5 s; {place_health.CHECK_EXCHANGE}"
     with pytest.raises(KeyError):
         upbit("markets", {"kind": "hang", "seconds": 2.0})
 

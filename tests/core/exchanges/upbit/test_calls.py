@@ -3,6 +3,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -171,3 +172,33 @@ def test_a_folder_that_cannot_be_written_is_named(stand_in, tmp_path):
     with pytest.raises(CallsUncountedError, match=r"cannot be counted in .*file/upbit \(Not a directory\)"):
         Calls(stand_in.url, tmp_path / "file" / "upbit", QUICK).get(*DAYS)
     assert stand_in.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "moment"),
+    [
+        ({"Date": "Tue, 10 Mar 2026 12:00:00 GMT"}, datetime(2026, 3, 10, 12, tzinfo=UTC)),
+        ({"Date": "Tue, 10 Mar 2026 21:00:00 +0900"}, datetime(2026, 3, 10, 12, tzinfo=UTC)),
+        ({"Date": "Tue, 10 Mar 2026 12:00:00 -0000"}, None),
+        ({"Date": "yesterday"}, None),
+        ({"Date": "Tue, 99 Mar 99999 12:00:00 GMT"}, None),
+        ({}, None),
+    ],
+)
+def test_when_an_answer_was_sent_is_told_by_its_heading(stand_in, calls_with, headers, moment):
+    """To the second; a heading that names no moment of the world's tells none."""
+    stand_in.set_up(rule(status(200, body="[]", headers=headers)))
+    assert calls_with().clock(*MARKETS) == moment
+
+
+def test_a_clock_is_asked_for_once(stand_in, calls_with):
+    """Who wants to know how the venue does asks again later; while it blocks us it is not asked at all."""
+    stand_in.set_up(rule(status(503)))
+    with pytest.raises(ExchangeUnavailableError, match="status 503"):
+        calls_with().clock(*MARKETS)
+    assert len(stand_in.calls()) == 1
+    stand_in.set_up(rule(status(418, body="blocked for 30 seconds")))
+    for _ in range(2):
+        with pytest.raises(ExchangeUnavailableError):
+            calls_with().clock(*MARKETS)
+    assert len(stand_in.calls()) == 1

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from coinhts_core.exchanges.upbit.limiter import Limiter
+from coinhts_core.exchanges.upbit.limiter import Limiter, Waits, waits
 
 _CALLER = """
 import sys, time
@@ -76,6 +76,30 @@ def test_ten_calls_are_made_at_once_and_the_eleventh_a_second_later(tmp_path):
     limiter = Limiter(tmp_path, "candle", 10)
     assert took(limiter, 10) < 0.5
     assert 0.5 < took(limiter) < 1.5
+
+
+def test_what_was_waited_is_counted_for_all(tmp_path):
+    """By each of many limiters, and by those of a process that was killed; the time of the calls is no part of it."""
+    assert waits(tmp_path) == {}
+    for limiter in (Limiter(tmp_path, "candle", 2), Limiter(tmp_path, "candle", 2)):
+        for _ in range(2):
+            with limiter.turn():
+                time.sleep(0.01)
+    Limiter(tmp_path, "ticker", 1).rest()
+    found = waits(tmp_path)
+    assert found["ticker"] == Waits(0, 0.0)
+    assert found["candle"].calls == 4
+    assert 0.8 < found["candle"].waited_s < 2.0
+
+
+@pytest.mark.parametrize(
+    "content", [struct.pack("<ddqd", 0.0, 0.0, -1, 0.0), struct.pack("<ddqd", 0, 0, 1, float("nan"))]
+)
+def test_a_damaged_count_begins_anew(tmp_path, content):
+    """It is no reason to make no call."""
+    (tmp_path / "candle-0").write_bytes(content)
+    took(Limiter(tmp_path, "candle", 1))
+    assert waits(tmp_path)["candle"].calls == 1
 
 
 def test_groups_are_counted_apart(tmp_path):

@@ -1,0 +1,1 @@
+"""Ops: how the house itself does, told by figures."""
