@@ -1,6 +1,8 @@
 """The image and its neighbours, judged without an engine: what they run as, what they may write, where secrets are."""
 
+import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +19,9 @@ COMPOSE = yaml.safe_load((ROOT / "docker/compose.yaml").read_text(encoding="utf-
 SERVICES = COMPOSE["services"]
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text(encoding="utf-8")
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|API_KEY|WEBHOOK")
+PUBLISHED = {"coinhts": ["127.0.0.1:3000:3000"], "grafana": ["127.0.0.1:3001:3000"]}
+OPTIONAL = {"coinhts": {"COINHTS_WEB__TOKEN"}, "prometheus": {"COINHTS_WEB__TOKEN"}}
+OPTIONAL |= {"grafana": {"GF_SECURITY_ADMIN_PASSWORD"}}
 REQUIRED = re.compile(r"\$\{[A-Z0-9_]+:\?[^}]+\}")
 DEFAULTED = re.compile(r"\$\{(?P<name>[A-Z0-9_]+):-(?P<value>[^}]*)\}")
 
@@ -69,9 +74,9 @@ def test_images_are_named_by_a_version(name):
 
 @every_service
 def test_ports_are_loopbacks(name):
-    """Nothing is offered to the network by starting it; on the host's loopback there is the UI alone."""
+    """Nothing is offered to the network by starting it; on the host's loopback there is what asks for a login alone."""
     ports = [interpolated(port) for port in SERVICES[name].get("ports", [])]
-    assert ports == (["127.0.0.1:3000:3000"] if name == "coinhts" else [])
+    assert ports == PUBLISHED.get(name, [])
 
 
 def test_what_is_published_asks_for_a_login(tmp_path):
@@ -86,10 +91,11 @@ def test_what_is_published_asks_for_a_login(tmp_path):
 
 @every_service
 def test_secrets_have_no_default_and_no_place_in_a_file(name):
-    """Compose refuses to start until each is set."""
-    environment = SERVICES[name]["environment"]
-    plain = [key for key, value in environment.items() if SECRET.search(key) and not REQUIRED.fullmatch(str(value))]
-    assert plain == []
+    """Compose refuses to start until each is set; what only those need who watch is empty until it is."""
+    environment, optional = SERVICES[name]["environment"], OPTIONAL.get(name, set())
+    secrets = {key: str(value) for key, value in environment.items() if SECRET.search(key)}
+    assert {key for key, value in secrets.items() if not REQUIRED.fullmatch(value)} == optional
+    assert {key for key, value in secrets.items() if interpolated(value) == ""} == optional
     assert [value for value in environment.values() if urlsplit(str(value)).password] == []
     assert any(SECRET.search(key) for key in environment)
 
@@ -103,10 +109,50 @@ def test_health_is_looked_at(name):
         assert "healthcheck" in SERVICES[other]
 
 
-def test_only_coinhts_reaches_the_world():
-    """Database and objects lie in a network that leads nowhere else."""
-    assert COMPOSE["networks"]["inside"] == {"internal": True}
-    assert {name for name, of in SERVICES.items() if of["networks"] != ["inside"]} == {"coinhts"}
+def test_only_what_is_published_reaches_the_world():
+    """Database and objects lie in a network that leads nowhere else, and Grafana is not in it."""
+    assert COMPOSE["networks"]["inside"] == COMPOSE["networks"]["watch"] == {"internal": True}
+    assert {name for name, of in SERVICES.items() if "outside" in of["networks"]} == set(PUBLISHED)
+    assert "inside" not in SERVICES["grafana"]["networks"]
+
+
+def test_who_watches_is_asked_for_and_begins_with_no_password_of_everybodys():
+    """Without --profile watch neither is there; and neither starts while its secret is empty."""
+    watching = {name for name, of in SERVICES.items() if of.get("profiles") == ["watch"]}
+    assert watching == {"prometheus", "grafana"}
+    for name in watching:
+        (secret,) = OPTIONAL[name]
+        guarded = SERVICES[name]["entrypoint"][2].replace("$$", "$").partition("exec ")[0]
+        guarded = guarded.replace("/tmp/token", "/dev/null")  # noqa: S108 the container's
+        for value, starts in (("", False), ("s3cret", True)):
+            done = subprocess.run(["/bin/sh", "-ec", guarded], env={secret: value}, check=False, capture_output=True)
+            assert (done.returncode == 0) is starts
+            assert (b"docker/.env" in done.stderr) is not starts
+
+
+def test_what_watchers_are_told_is_there_and_cannot_be_changed():
+    """Files beside compose's, each read by somebody; what they show is nobody's to edit."""
+    files = {name: ROOT / "docker" / of["file"] for name, of in COMPOSE["configs"].items()}
+    assert all(file.is_file() for file in files.values())
+    used = {of["source"] for service in SERVICES.values() for of in service.get("configs", [])}
+    assert used == files.keys()
+    settings = yaml.safe_load(files["prometheus"].read_text(encoding="utf-8"))
+    (scraped,) = settings["scrape_configs"]
+    assert scraped["static_configs"] == [{"targets": ["coinhts:3000"]}]
+    assert SERVICES["coinhts"]["environment"]["COINHTS_WEB__NAMES"] == "coinhts"
+    assert scraped["authorization"]["credentials_file"] in SERVICES["prometheus"]["entrypoint"][2]
+    targets = {of["target"].rpartition("/")[2] for of in SERVICES["prometheus"]["configs"]}
+    assert set(settings["rule_files"]) <= targets
+    (source,) = yaml.safe_load(files["datasource"].read_text(encoding="utf-8"))["datasources"]
+    assert (source["url"], source["editable"]) == ("http://prometheus:9090", False)
+    (provider,) = yaml.safe_load(files["dashboards"].read_text(encoding="utf-8"))["providers"]
+    assert provider["allowUiUpdates"] is False
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home.startswith(f"{provider['options']['path']}/")
+    assert home in {of["target"] for of in SERVICES["grafana"]["configs"]}
+    dashboard = json.loads(files["dashboard"].read_text(encoding="utf-8"))
+    assert dashboard["editable"] is False
+    assert {panel["datasource"]["uid"] for panel in dashboard["panels"] if "datasource" in panel} == {source["uid"]}
 
 
 def test_every_setting_named_exists_and_defaults_are_the_houses(tmp_path):
@@ -114,7 +160,12 @@ def test_every_setting_named_exists_and_defaults_are_the_houses(tmp_path):
     text = (ROOT / "docker/compose.yaml").read_text(encoding="utf-8") + DOCKERFILE
     assert set(re.findall(r"COINHTS_[A-Z0-9_]+", text)) <= set(setting_names())
     usual = Settings(home=tmp_path)
-    shown = {"EXCHANGE": usual.exchange, "SYMBOLS": ",".join(usual.symbols), "START_DATE": str(usual.start_date)}
+    shown = {
+        "WEB__TOKEN": "",
+        "EXCHANGE": usual.exchange,
+        "SYMBOLS": ",".join(usual.symbols),
+        "START_DATE": str(usual.start_date),
+    }
     for key, value in SERVICES["coinhts"]["environment"].items():
         if found := DEFAULTED.fullmatch(str(value)):
             assert found["name"] == key

@@ -1,14 +1,16 @@
 """What is counted and measured, as Prometheus reads it: the text format, version 0.0.4.
 
-What lives here: counting requests, and `/metrics`. What to add: a family in `_of_process` or `_of_ledger`, whose help
-says of which process it is. What stays out: judging any of it.
+What lives here: the format, counting requests, and `/metrics`. What to add: a family in `_of_process`, whose help says
+of which process it is. What stays out: what is true of the whole house (`gauges`), and judging any of it.
 """
 
+import asyncio
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,13 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coinhts_core.clock import now
 from coinhts_core.errors import RetryableError
-from coinhts_core.ledger.connection import Ledger
-from coinhts_core.ledger.queries import load_queries
 from coinhts_pipeline.front.readings import Readings
+from coinhts_pipeline.front.rooms import module_of
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HERE = "in the front's process"
-_STATES = {"waiting": "waiting", "sent": "sent", "dead": "given_up"}
+_STAYS_S = 5.0
 _OURS = ("health", "login", "logout", "reports", "metrics", "api", "graphql")
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 Labels = Mapping[str, str]
@@ -76,11 +77,16 @@ def route_class(path: str) -> str:
 
 
 class Metrics:
-    """`/metrics`: what this process counted, and what the ledger says; without a ledger, that it says nothing."""
+    """`/metrics`: what this process counted, and how the house is; without a ledger, that it says nothing.
+
+    The house is looked at once for all who ask within some seconds.
+    """
 
     def __init__(self, requests: Counter[tuple[str, str]], readings: Readings | None) -> None:
         self._requests = requests
         self._readings = readings
+        self._looking = asyncio.Lock()
+        self._seen: tuple[float, list[Family]] | None = None
 
     async def show(self, request: Request) -> Response:
         del request
@@ -90,12 +96,24 @@ class Metrics:
         return Response(written(families), headers={"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"})
 
     async def _read(self, readings: Readings) -> list[Family]:
-        try:
-            found = await readings.ask(lambda: list(_of_ledger(readings.ledger, now())), patience_s=0.0)
-        except RetryableError:
-            found = []
+        async with self._looking:
+            if self._seen is None or time.monotonic() - self._seen[0] >= _STAYS_S:
+                self._seen = time.monotonic(), await self._looked(readings)
+        found = self._seen[1]
         up = Family("coinhts_ledger_up", "gauge", f"Whether the ledger answered, {_HERE}.", [({}, bool(found))])
         return [up, *_of_process(readings), *found]
+
+    async def _looked(self, readings: Readings) -> list[Family]:
+        try:
+            return await readings.ask(lambda: list(self._gauges.families(now())), patience_s=0.0)
+        except RetryableError:
+            return []
+
+    @cached_property
+    def _gauges(self) -> Any:
+        """Imported by whoever asks first: it takes a while."""
+        house = self._readings
+        return module_of("gauges").Gauges(house.ledger, house.settings) if house else None
 
 
 def _of_requests(requests: Counter[tuple[str, str]]) -> Iterator[Family]:
@@ -118,24 +136,8 @@ def _of_process(readings: Readings) -> Iterator[Family]:
         ("settings_hits_total", "counter", "Looks at the settings answered without the ledger", memory.hits),
         ("settings_misses_total", "counter", "Looks at the settings that asked the ledger", memory.misses),
     ]
-    if looks := memory.hits + memory.misses:
-        numbers.append(("settings_hit_ratio", "gauge", "Of all looks at the settings so far", memory.hits / looks))
     for name, kind, meaning, number in numbers:
         yield Family(f"coinhts_{name}", kind, f"{meaning}, {_HERE}.", [({}, number)])
-
-
-def _of_ledger(ledger: Ledger, moment: datetime) -> Iterator[Family]:
-    """True of all processes, for all write there."""
-    with ledger.transaction() as connection:
-        states = dict(connection.execute(load_queries("alerts")["count_deliveries"]).fetchall())
-        days = connection.execute(load_queries("coverage")["find_newest_days"]).fetchall()
-    deliveries: list[tuple[Labels, float]] = [({"state": word}, states.get(of, 0)) for of, word in _STATES.items()]
-    meaning = "Alerts on their way to a place, by how they stand, of all processes."
-    yield Family("coinhts_alert_deliveries", "gauge", meaning, deliveries)
-    ages: list[tuple[Labels, float]] = [({"symbol": symbol}, _age_s(day, moment)) for symbol, day in days]
-    meaning = "Since the end of the newest day with minute candles, of all processes."
-    yield Family("coinhts_candles_age_seconds", "gauge", meaning, ages)
-
-
-def _age_s(day: date, moment: datetime) -> float:
-    return (moment - datetime.combine(day + timedelta(days=1), time(), UTC)).total_seconds()
+    looks = memory.hits + memory.misses
+    ratio: list[tuple[Labels, float]] = [({}, memory.hits / looks)] if looks else []
+    yield Family("coinhts_settings_hit_ratio", "gauge", f"Of all looks at the settings so far, {_HERE}.", ratio)
