@@ -51,7 +51,7 @@ def _warmed_later() -> Iterator[None]:
 
 
 def warm() -> None:
-    for room in (*api.ROOMS, *reports.ROOMS):
+    for room in (*api.ROOMS, *reports.ROOMS, "gauges"):
         module_of(room)
 
 
