@@ -18,23 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coinhts_core.compiled import borrowing, compiled
+from coinhts_core.exact import EXACT, HEADROOM, TENS, exact_signs
+from coinhts_core.marked import A_WORD, put_marked
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Signs = NDArray[np.int8]
 
-_TENS = 10.0 ** np.arange(9)  # Upbit's smallest tick is 0.00000001
-_EXACT = 2.0**51  # so far, rounding a scaled decimal finds the decimal
-_HEADROOM = 2.0**62
 _EPSILON = 2.0**-52
-_LOW_BITS = 32
-_LOW = 2**_LOW_BITS - 1
 _MOST_BITS, _EXACT_BITS = 61, 51
 _WITHOUT_SIGN, _LARGEST_EXPONENT = 2**63 - 1, 1_000  # of doubles; the exponent a little below
 _ROOM = 2_048.0  # so much smaller than what 62 bits hold, sums and averages lose nothing as doubles
 _UNITS_LOST = 2.0  # by an average: a unit for each price, and its own rounding
 _FORGOTTEN = 1e-9
-_ABREAST, _FEW = 2_048, 4  # so many bars stay in the processor's first caches; so few others tell most
+_ABREAST = 2_048  # bars: so many stay in the processor's first caches
 
 
 def rolling_sum(values: NDArray[Any], window: int) -> NDArray[Any]:
@@ -58,8 +55,14 @@ def compare_averages(prices: Floats, fast: int, slow: int) -> Signs:
     signs, unclear = _clear_signs(prices, fast, slow, max(_ABREAST, slow))
     for begin, end in unclear.tolist():
         first = max(begin - slow + 1, 0)
-        signs[begin:end] = _exact_signs(prices[first:end], fast, slow)[begin - first :]
+        signs[begin:end] = exact_signs(prices[first:end], fast, slow)[begin - first :]
     return signs
+
+
+def cross_averages(prices: Floats, fast: int, slow: int) -> Signs:
+    """1 where the average of the last `fast` prices was not above that of the last `slow` and now is, -1 downwards."""
+    crossed, unclear = _clear_crossings(prices, fast, slow, max(_ABREAST, slow))
+    return crossings(compare_averages(prices, fast, slow)) if len(unclear) else crossed
 
 
 def draw_averages(prices: Floats, windows: Whole, rows: NDArray[np.float64]) -> float:
@@ -74,11 +77,18 @@ def draw_averages(prices: Floats, windows: Whole, rows: NDArray[np.float64]) -> 
 @compiled
 def crossings(signs: Signs) -> Signs:
     """1 where what is compared was not above and now is, -1 where it was not below and now is."""
-    crossed = np.zeros(len(signs), dtype=np.int8)
-    for bar in range(1, len(signs)):
-        before, now = signs[bar - 1], signs[bar]
-        crossed[bar] = np.int8((before <= 0) & (now > 0)) - np.int8((before >= 0) & (now < 0))
+    crossed = signs.copy()
+    _cross(crossed)
     return crossed
+
+
+@borrowing
+def _cross(signs: Signs) -> None:
+    """In place, hence from the last to the first."""
+    for bar in range(len(signs) - 1, 0, -1):
+        before, now = signs[bar - 1], signs[bar]
+        signs[bar] = np.int8((before <= 0) & (now > 0)) - np.int8((before >= 0) & (now < 0))
+    signs[:1] = 0
 
 
 def sma(values: Floats, window: int) -> Floats:
@@ -162,37 +172,45 @@ def _compare_with_average(  # noqa: PLR0917 - compiled, so handed numbers and ar
 
 @compiled
 def exceeds_all_before(values: Floats, others: Floats, window: int, asked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where asked, whether a value is above all `window` others before its own; never before as many stand.
-
-    Many bars at once are held against the few before each, which few pass.
-    """
-    found = asked.copy()
+    """Where asked, whether a value is above all `window` others before its own; never before as many stand."""
+    found, passed = asked.copy(), np.empty(_ABREAST, dtype=np.int32)
     found[:window] = False
+    busy = np.empty(_ABREAST // A_WORD, dtype=np.int64)
     for begin in range(window, len(values), _ABREAST):
-        rows = slice(begin, begin + _ABREAST)
-        _keep_those_above(found.view(np.int8)[rows], values[rows], others[begin - window : begin + _ABREAST], window)
+        told, rows = found.view(np.int8)[begin : begin + _ABREAST], values[begin : begin + _ABREAST]
+        before = others[begin - window : begin + _ABREAST]
+        _keep_those_above_last(told, rows, before, window)
+        for bar in passed[: put_marked(told, 0, busy, passed, 0)]:
+            reached = 0
+            for other in before[bar - 1 : bar - 1 + window]:
+                reached += other >= rows[bar - 1]
+            told[bar - 1] = reached == 0
     return found
 
 
 @borrowing
-def _keep_those_above(told: Signs, values: Floats, others: Floats, window: int) -> None:
-    few = min(window, _FEW)
-    for back in range(1, few + 1):
-        before = others[window - back :]
-        for place in range(len(told)):
-            told[place] &= np.int8(before[place] < values[place])
+def _keep_those_above_last(told: Signs, values: Floats, others: Floats, window: int) -> None:
+    """Many at once are held against the four before each, if the window has as many; few pass."""
+    first, second = others[window - 1 :], others[max(window - 2, 0) :]
+    third, fourth = others[max(window - 3, 0) :], others[max(window - 4, 0) :]
     for place in range(len(told)):
-        if told[place]:
-            reached = 0
-            for other in others[place : place + window - few]:
-                reached += other >= values[place]
-            told[place] = reached == 0
+        value = values[place]
+        is_above = (first[place] < value) & (second[place] < value) & (third[place] < value) & (fourth[place] < value)
+        told[place] &= np.int8(is_above)
+
+
+@compiled
+def _clear_crossings(prices: Floats, fast: int, slow: int, length: int) -> tuple[Signs, Whole]:
+    signs, unclear = _clear_signs(prices, fast, slow, length)
+    _cross(signs)
+    return signs, unclear
 
 
 @compiled
 def _clear_signs(prices: Floats, fast: int, slow: int, length: int) -> tuple[Signs, Whole]:
     """Signs by sums of whole units, begun anew for every so many bars, and the stretches where those do not tell."""
-    signs = np.zeros(len(prices), dtype=np.int8)
+    signs = np.empty(len(prices), dtype=np.int8)
+    signs[: slow - 1] = 0
     unclear = np.empty((len(prices) // length + 1, 2), dtype=np.int64)
     sums = np.empty(length + slow, dtype=np.int64)
     found = 0
@@ -270,13 +288,13 @@ def _largest(values: Floats) -> Any:
 @compiled
 def _sum_decimals(prices: Floats, factor: float, sums: Whole) -> bool:
     """Cumulated, in units of the fewest decimals that hold them all; whether there are such, and the factor fits."""
-    for parts in _TENS:
+    for parts in TENS:
         others, largest = 0, 0.0
         for bar in range(len(prices)):
             units = np.rint(prices[bar] * parts)
             others += units / parts != prices[bar]
             largest = max(largest, abs(units))
-        if largest * factor >= _HEADROOM or largest >= _EXACT:
+        if largest * factor >= HEADROOM or largest >= EXACT:
             return False
         if others == 0:
             sums[0] = total = np.int64(0)
@@ -285,76 +303,6 @@ def _sum_decimals(prices: Floats, factor: float, sums: Whole) -> bool:
                 sums[bar + 1] = total
             return True
     return False
-
-
-def _exact_signs(prices: Floats, fast: int, slow: int) -> Signs:
-    units, is_decimal = _units(prices)
-    signs = _signs(units >> _LOW_BITS, units & _LOW, fast, slow)
-    if not is_decimal.all():
-        is_mixed = rolling_sum(~is_decimal, slow) > 0
-        signs[is_mixed] = _signs(*_bits(prices, fast * slow), fast, slow)[is_mixed]
-    return signs
-
-
-@compiled
-def _units(prices: Floats) -> tuple[Whole, NDArray[np.bool_]]:
-    """Decimals as whole units of the finest of them, and which prices are any; none, where they need too many bits."""
-    decimals = np.empty(len(prices), dtype=np.int8)
-    finest = 0
-    for place, price in enumerate(prices):
-        decimals[place] = _fewest_decimals(price)
-        finest = max(finest, decimals[place])
-    units = np.zeros(len(prices), dtype=np.int64)
-    for place, price in enumerate(prices):
-        if abs(price) * _TENS[finest] >= _HEADROOM:
-            decimals[:] = -1
-        elif decimals[place] >= 0:
-            whole = np.int64(np.rint(price * _TENS[decimals[place]]))
-            units[place] = whole * np.int64(_TENS[finest - decimals[place]])
-    return units, decimals >= 0
-
-
-@compiled
-def _fewest_decimals(price: float) -> int:
-    """How many decimals the price has been written with; -1 if with more than any tick has."""
-    finest = price * _TENS[-1]
-    if abs(finest) < _EXACT and np.rint(finest) / _TENS[-1] != price:
-        return -1
-    for decimals in range(len(_TENS)):
-        if np.rint(price * _TENS[decimals]) / _TENS[decimals] == price:
-            return decimals
-    return -1
-
-
-def _bits(prices: Floats, largest_factor: int) -> tuple[Whole, Whole]:
-    """Prices in whole units of their lowest bit, each as a high part times 2**32 plus a low one.
-
-    Where prices lie so far apart that 94 bits do not hold them times the factor, the smallest lose their last bits.
-    """
-    exponents = np.frexp(prices[prices != 0.0])[1]
-    unit = max(exponents.min() - 53, exponents.max() - 94 + largest_factor.bit_length())
-    scaled = np.rint(np.ldexp(prices, -unit))
-    high = np.floor(np.ldexp(scaled, -_LOW_BITS))
-    return high.astype(np.int64), (scaled - np.ldexp(high, _LOW_BITS)).astype(np.int64)
-
-
-@compiled
-def _signs(high: Whole, low: Whole, fast: int, slow: int) -> Signs:
-    """Cross-multiplied, since dividing would round: the fast sum against the slow one."""
-    signs = np.zeros(len(high), dtype=np.int8)
-    fast_high = fast_low = slow_high = slow_low = np.int64(0)
-    for bar in range(len(high)):
-        fast_high, fast_low = fast_high + high[bar], fast_low + low[bar]
-        slow_high, slow_low = slow_high + high[bar], slow_low + low[bar]
-        if bar >= fast:
-            fast_high, fast_low = fast_high - high[bar - fast], fast_low - low[bar - fast]
-        if bar >= slow:
-            slow_high, slow_low = slow_high - high[bar - slow], slow_low - low[bar - slow]
-        if bar >= slow - 1:
-            gap_low = fast_low * slow - slow_low * fast
-            gap_high = fast_high * slow - slow_high * fast + (gap_low >> _LOW_BITS)
-            signs[bar] = np.sign(gap_high) if gap_high else np.sign(gap_low & _LOW)
-    return signs
 
 
 @compiled

@@ -21,6 +21,7 @@ from coinhts_core.compiled import borrowing, compiled
 from coinhts_core.errors import BadFrameError
 from coinhts_core.frames import Column, Schema
 from coinhts_core.hashes import canonical, digest
+from coinhts_core.marked import A_WORD, put_marked
 from coinhts_core.strategies import ENTER, LEAVE, NOTHING, Decisions, Strategy
 
 Floats = NDArray[np.float64]
@@ -28,8 +29,6 @@ Places = NDArray[np.int64]
 Turned = NDArray[np.int32]
 
 _ABREAST = 2_048  # bars of two lines stay in the processor's first caches
-_A_WORD = 8  # decisions
-_EACH_BYTE, _NUMBERS, _TO_LOWEST = 0x0101010101010101, 0x0001020304050607, 56  # of a word
 _MICROSECONDS_A_DAY = 86_400 * 10**6
 _SEEN = tuple(f"candles.{name}" for name in ("open", "high", "low", "close", "volume"))  # by a strategy
 SIGNALS = Schema(
@@ -86,9 +85,11 @@ class Turns(NamedTuple):
         return cls(np.empty((rows, bars + 1), dtype=np.int32), np.zeros(rows, dtype=np.int64))
 
     @classmethod
-    def of(cls, decisions: Decisions) -> Self:
-        turns = turns_of(decisions)
-        return cls(turns.reshape(1, -1), np.array([len(turns)]))
+    def of(cls, rows: Sequence[Turned]) -> Self:
+        turns = cls.room(len(rows), max(map(len, rows)))
+        for place, row in enumerate(rows):
+            turns.bars[place, : len(row)], turns.counts[place] = row, len(row)
+        return turns
 
 
 class Together:
@@ -135,7 +136,7 @@ def _crossed(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by o
     """
     is_clear = np.ones(len(pairs), dtype=np.bool_)
     signs, crossed = np.empty(_ABREAST + 1, dtype=np.int8), np.empty(_ABREAST, dtype=np.int8)
-    busy = np.empty(_ABREAST // _A_WORD, dtype=np.int64)
+    busy = np.empty(_ABREAST // A_WORD, dtype=np.int64)
     turns.counts[:] = 0
     for begin in range(before, rows.shape[1], _ABREAST):
         end = min(begin + _ABREAST, rows.shape[1])
@@ -145,7 +146,7 @@ def _crossed(  # noqa: PLR0917 - compiled, so handed numbers and arrays one by o
                 one, other = rows[pairs[pair, 0], first - 1 : end], rows[pairs[pair, 1], first - 1 : end]
                 told = crossed[: end - first]
                 is_clear[pair] &= _cross(one, other, error, signs, told) or error == 0.0
-                turns.counts[pair] = _put(told, first - before, busy, turns.bars[pair], turns.counts[pair])
+                turns.counts[pair] = put_marked(told, first - before, busy, turns.bars[pair], turns.counts[pair])
     return is_clear
 
 
@@ -170,34 +171,10 @@ def turns_of(decisions: Decisions) -> Turned:
     count = 0
     for decision in decisions:
         count += decision != NOTHING
-    turns, busy = np.empty(count + 1, dtype=np.int32), np.empty(len(decisions) // _A_WORD + 1, dtype=np.int64)
-    return turns[: _put(decisions, 0, busy, turns, 0)]
-
-
-@borrowing
-def _put(decisions: Decisions, before: int, busy: Places, turns: Turned, put: int) -> Any:
-    """Put turns of bars, so many of which come before, behind those that are put already; how many there are then.
-
-    Most bars decide nothing. So words of eight that hold something are found first, without a branch to be guessed
-    wrong; and in a word its lowest byte that does, which a multiplication moves its own number to the top for.
-    """
-    words = decisions[: len(decisions) // _A_WORD * _A_WORD].view(np.int64)
-    found = 0
-    for word in range(len(words)):
-        busy[found] = word
-        found += words[word] != 0
-    for place in range(found):
-        left = words[busy[place]] & _EACH_BYTE
-        while left:
-            lowest = left & -left
-            bar = _A_WORD * busy[place] + ((lowest * _NUMBERS) >> _TO_LOWEST)
-            turns[put] = (before + bar + 1) * decisions[bar]
-            put += 1
-            left ^= lowest
-    for bar in range(_A_WORD * len(words), len(decisions)):
-        turns[put] = (before + bar + 1) * decisions[bar]
-        put += decisions[bar] != 0
-    return put
+    turns, busy, put = np.empty(count, dtype=np.int32), np.empty(_ABREAST // A_WORD, dtype=np.int64), 0
+    for begin in range(0, len(decisions), _ABREAST):
+        put = put_marked(decisions[begin : begin + _ABREAST], begin, busy, turns, put)
+    return turns
 
 
 def can_decide_together(strategy: Strategy) -> bool:

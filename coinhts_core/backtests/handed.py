@@ -96,14 +96,17 @@ def _from_pandas(candles: Any) -> pl.DataFrame:
 def _judged(  # noqa: PLR0917 - compiled, so handed arrays one by one
     opened_at: Rows, opens: Floats, highs: Floats, lows: Floats, closes: Floats, volumes: Floats
 ) -> tuple[Any, Any]:
-    """Whether every bar may be believed, and the shortest time between two; written so that many are judged at once."""
+    """Whether every bar may be believed, and the shortest time between two; written so that many are judged at once.
+
+    From the last to the first: who reads them next begins at the first, which the processor's caches then still hold.
+    """
     beyond_belief, shortest = np.uint64(0), np.int64(2**62)
-    for bar in range(len(opened_at)):
+    for bar in range(len(opened_at) - 1, -1, -1):
         is_open_inside = (lows[bar] <= opens[bar]) & (opens[bar] <= highs[bar])
         is_close_inside = (lows[bar] <= closes[bar]) & (closes[bar] <= highs[bar])
         is_finite = (lows[bar] > 0.0) & (highs[bar] < np.inf) & (volumes[bar] >= 0.0) & (volumes[bar] < np.inf)
         beyond_belief += np.uint64(not (is_open_inside & is_close_inside & is_finite))
-    for bar in range(1, len(opened_at)):
+    for bar in range(len(opened_at) - 1, 0, -1):
         shortest = min(shortest, opened_at[bar] - opened_at[bar - 1])
     return beyond_belief == 0 and shortest > 0, shortest
 

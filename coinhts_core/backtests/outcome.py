@@ -18,6 +18,7 @@ from coinhts_core.backtests.figures import Figures, Given
 from coinhts_core.backtests.round_trips import RoundTrips
 from coinhts_core.backtests.worth import Curve, Told
 from coinhts_core.candles.bars import Bars
+from coinhts_core.compiled import compiled
 
 _MICROSECONDS_A_DAY = 86_400 * 10**6
 _BAR, _MINUTE, _REASON, _PRICE, _VOLUME, _FEE = range(6)
@@ -47,12 +48,7 @@ class Fills:
 
     @cached_property
     def round_trips(self) -> RoundTrips:
-        left = self.exits
-        entered = self.entries[: len(left)]
-        volume, fees = entered[:, _VOLUME], entered[:, _FEE] + left[:, _FEE]
-        spent = entered[:, _PRICE] * volume + entered[:, _FEE]
-        profit = left[:, _PRICE] * volume - left[:, _FEE] - spent
-        return RoundTrips(profit, profit / spent, fees, left[:, _BAR] - entered[:, _BAR])
+        return RoundTrips(*_round_trips(self.rows))
 
     @property
     def open_entry(self) -> Floats | None:
@@ -219,22 +215,39 @@ class Outcome:
         return np.concatenate(([self.cash], curve.at(closed - 1)))
 
 
+@compiled
+def _round_trips(fills: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Profit, return, fees and bars held of each entry that was left."""
+    count = len(fills) // 2
+    profits, returns, fees, held = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
+    for trip in range(count):
+        entered, left = fills[2 * trip], fills[2 * trip + 1]
+        spent = entered[_PRICE] * entered[_VOLUME] + entered[_FEE]
+        profits[trip] = left[_PRICE] * entered[_VOLUME] - left[_FEE] - spent
+        returns[trip] = profits[trip] / spent
+        fees[trip] = entered[_FEE] + left[_FEE]
+        held[trip] = left[_BAR] - entered[_BAR]
+    return profits, returns, fees, held
+
+
 def day_ends(closed_at: Rows) -> Rows:
     """The midnights, in microseconds, that end the days from the first of these closes to the last one."""
     first, last = ((closed_at[[0, -1]] - 1) // _MICROSECONDS_A_DAY).tolist()
     return np.arange(first + 1, last + 2, dtype=np.int64) * _MICROSECONDS_A_DAY
 
 
+@compiled
 def count_opened_by(opened_at: Rows, latest: Rows, length_us: int) -> Rows:
     """How many bars opened up to each moment; they are found where they stand if none is missing, and else searched."""
-    if not len(opened_at):
-        return np.zeros(len(latest), dtype=np.int64)
-    expected = np.clip((latest - opened_at[0]) // length_us + 1, 0, len(opened_at))
-    is_before = opened_at[np.maximum(expected - 1, 0)] <= latest
-    is_behind = opened_at[np.minimum(expected, len(opened_at) - 1)] > latest
-    stand_there = (is_before | (expected == 0)) & (is_behind | (expected == len(opened_at)))
-    found: Rows = expected if stand_there.all() else np.searchsorted(opened_at, latest, side="right")
-    return found
+    counts = np.zeros(len(latest), dtype=np.int64)
+    for place in range(len(latest) if len(opened_at) else 0):
+        moment = latest[place]
+        expected = min(max((moment - opened_at[0]) // length_us + 1, 0), len(opened_at))
+        is_before = expected == 0 or opened_at[expected - 1] <= moment
+        is_behind = expected == len(opened_at) or opened_at[expected] > moment
+        stands_there = is_before and is_behind
+        counts[place] = expected if stands_there else np.searchsorted(opened_at, moment, side="right")
+    return counts
 
 
 def times(microseconds: Rows) -> pl.Series:

@@ -4,11 +4,12 @@ What lives here: what points of a part share, and its rows. What stays out: whic
 (`tallies`) and figures (`sweep_figures`).
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, partial
 from inspect import getfile
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -28,12 +29,13 @@ from coinhts_core.code_version import code_version, core_file
 from coinhts_core.hashes import Fact, digest
 from coinhts_core.markets import Timeframe
 from coinhts_core.rules import Rules
-from coinhts_core.signals import Together, Turns, can_decide_together, decide_all
+from coinhts_core.signals import Together, Turned, Turns, can_decide_together, decide_all, turns_of
 from coinhts_core.strategies import Strategy, name_of
 
 _Any = TypeVar("_Any")
 
 _TILE = 12_288  # bars: few enough that their lines and decisions stay in a processor's caches
+_A_FEW = 16  # sets of knobs
 
 
 class Keeper(Protocol):
@@ -113,10 +115,23 @@ def _alike(of: Iterable[_Any], alike: Callable[[_Any], Hashable]) -> list[list[_
     return list(groups.values())
 
 
+def _sharing(points: Sequence[Point]) -> Iterator[list[Point]]:
+    """Points that are led together: they share the rule book's ticks, and parts of the bars.
+
+    Of those that decide by themselves only a few sets of knobs at a time, so that they need little room.
+    """
+    for of in _alike(points, _shares):
+        if can_decide_together(of[0].strategy):
+            yield of
+            continue
+        alike = _alike(of, lambda point: point.strategy)
+        for first in range(0, len(alike), _A_FEW):
+            yield list(chain.from_iterable(alike[first : first + _A_FEW]))
+
+
 def _shares(point: Point) -> Hashable:
-    """What points must have in common to be led together: who decides, the rule book's ticks, and parts of the bars."""
-    decides = None if can_decide_together(point.strategy) else point.strategy
-    return decides, point.account.rules, None if point.account.even_fraction else point.account
+    account = None if point.account.even_fraction else point.account
+    return can_decide_together(point.strategy), point.account.rules, account
 
 
 def _led(groups: Sequence[_Group]) -> Columns:
@@ -128,7 +143,7 @@ def _led(groups: Sequence[_Group]) -> Columns:
 
 def _led_over(groups: Sequence[_Group]) -> tuple[Rows, Columns]:
     """Those that share something one behind the other, so that each is a slice of all."""
-    sharing = [(group, of) for group in groups for of in _alike(group.points, _shares)]
+    sharing = [(group, of) for group in groups for of in _sharing(group.points)]
     legs = cache(_legs)
     ordered = [(group, point) for group, of in sharing for point in of]
     of, counted = beginning([point.account.cash for _, point in ordered], len(groups[0].days.last_bars))
@@ -204,17 +219,28 @@ class _Sides(Protocol):
     def of(self, rows: slice) -> tuple[Turns, Rows]: ...
 
 
-class _DecidedOnce:
-    """All points decide alike."""
+class _DecidedAlone:
+    """Each set of knobs decides by itself, once for all points that have it."""
 
     tile = None
 
-    def __init__(self, seen: Seen, strategy: Strategy, count: int) -> None:
-        self._decisions = decide_all(strategy, seen.bars)[seen.first :]
-        self._which = np.zeros(count, dtype=np.int64)
+    def __init__(self, seen: Seen, strategies: Sequence[Strategy]) -> None:
+        places = {strategy: place for place, strategy in enumerate(dict.fromkeys(strategies))}
+        self._turns = [turns_of(decide_all(strategy, seen.bars)[seen.first :]) for strategy in places]
+        self._which = np.array([places[strategy] for strategy in strategies])
+        self._all = slice(0, len(seen.traded))
 
     def of(self, rows: slice) -> tuple[Turns, Rows]:
-        return Turns.of(self._decisions[rows]), self._which
+        turns = self._turns if rows == self._all else [_within(turns, rows) for turns in self._turns]
+        return Turns.of(turns), self._which
+
+
+def _within(turns: Turned, rows: slice) -> Turned:
+    """Turns of some of the bars, counted from the first of those."""
+    first, end = np.searchsorted(np.abs(turns), (rows.start, rows.stop), side="right")
+    found = turns[first:end]
+    moved: Turned = found - np.where(found > 0, rows.start, -rows.start).astype(np.int32)
+    return moved
 
 
 class _DecidedTogether:
@@ -232,9 +258,9 @@ class _DecidedTogether:
 
 
 def _sides(seen: Seen, strategies: Sequence[Strategy]) -> _Sides:
-    if any(strategy != strategies[0] for strategy in strategies):
+    if can_decide_together(strategies[0]) and any(strategy != strategies[0] for strategy in strategies):
         return _DecidedTogether(seen, strategies)
-    return _DecidedOnce(seen, strategies[0], len(strategies))
+    return _DecidedAlone(seen, strategies)
 
 
 def _even_fractions(points: Sequence[Point]) -> Floats | None:

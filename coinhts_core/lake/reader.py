@@ -7,10 +7,12 @@ What a symbol has stored in a year is kept decoded under the hash of its days' h
 so any change gives another name. Rows that were kept had been checked before; the lake is then not read at all.
 """
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
 from typing import TypeVar
@@ -25,7 +27,6 @@ from coinhts_core.lake.journal import Journal
 from coinhts_core.lake.parquet import decode
 from coinhts_core.lake.store import Store
 
-_ABREAST = 4
 T = TypeVar("T")
 
 
@@ -63,10 +64,19 @@ class Reader:
         kept = self._decoded.get(_name(heads.values())) if self._decoded and wanted else None
         if kept is not None and set(columns or ()) <= set(kept.columns):
             return [_out_of_kept(heads.values(), kept, first_day, last_day, columns)]
-        months = _abreast(lambda folder: self.newest(folder, heads[folder], columns), wanted)
+        months = self._abreast(lambda folder: self.newest(folder, heads[folder], columns), wanted)
         if self._decoded and columns is None and wanted and len(wanted) == len(heads):
             _keep(self._decoded, months)
         return [_cut(commit, rows, first_day, last_day) for commit, rows in months]
+
+    def _abreast(self, read: Callable[[Folder], T], folders: Sequence[Folder]) -> list[T]:
+        """Some at a time: while one waits for its bytes, others are hashed and decoded, which holds nobody else up."""
+        return list(self._threads.map(read, folders)) if len(folders) > 1 else [read(folder) for folder in folders]
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        """One more than there are cores. They stay, for a new one would have to be given all its memory anew."""
+        return ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1, "lake")
 
     def whole(self, folder: Folder, columns: Sequence[str] | None = None) -> pl.DataFrame:
         head = self._journal.head(folder)
@@ -100,14 +110,6 @@ class Reader:
         if columns is not None and folder.symbol is not None:
             columns = ["day", *(column for column in columns if column != "day")]
         return decode(content, name, commit.schema.name, columns)
-
-
-def _abreast(read: Callable[[Folder], T], folders: Sequence[Folder]) -> list[T]:
-    """Some at a time: while one waits for its bytes, others are hashed and decoded, which holds nobody else up."""
-    if len(folders) < 2:  # noqa: PLR2004 - nothing to do beside one
-        return [read(folder) for folder in folders]
-    with ThreadPoolExecutor(_ABREAST) as pool:
-        return list(pool.map(read, folders))
 
 
 def _keep(decoded: Decoded, months: Sequence[tuple[Commit, pl.DataFrame]]) -> None:

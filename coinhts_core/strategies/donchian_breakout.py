@@ -37,7 +37,7 @@ class DonchianBreakout(Strategy):
     def decide(self, bars: Bars) -> Decisions:
         surges = exceeds_average(bars.volume, self.vol_window, self.vol_multiplier)
         surges[: self.warmup] = False
-        return ENTER * exceeds_all_before(bars.close, bars.high, self.window, surges).astype(np.int8)
+        return ENTER * exceeds_all_before(bars.close, bars.high, self.window, surges).view(np.int8)
 
     def explain(self, bars: Bars, rows: NDArray[np.intp]) -> Notes:
         usual = sma(bars.volume, self.vol_window)[rows]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from coinhts_core.candles.bars import Bars
-from coinhts_core.indicators import compare_averages, crossings, draw_averages
+from coinhts_core.indicators import cross_averages, draw_averages
 from coinhts_core.strategies import NOTHING, Decisions, Strategy
 
 
@@ -44,6 +44,6 @@ class SmaCross(Strategy):
         return draw_averages(bars.close, np.array(lines, dtype=np.int64), rows)
 
     def decide(self, bars: Bars) -> Decisions:
-        decisions = crossings(compare_averages(bars.close, self.fast, self.slow))
+        decisions = cross_averages(bars.close, self.fast, self.slow)
         decisions[: self.slow] = NOTHING
         return decisions

@@ -14,8 +14,7 @@ from coinhts_core.backtests import Account, run, sweep
 from coinhts_core.backtests.engine import NO_SPANS, Marks, knobs_of, prices_of, through
 from coinhts_core.backtests.executors import Threads
 from coinhts_core.candles.bars import Bars
-from coinhts_core.indicators import compare_averages
-from coinhts_core.indicators import crossings as line_crossings
+from coinhts_core.indicators import cross_averages
 from coinhts_core.rules import rules_on
 from coinhts_core.signals import turns_of
 from coinhts_core.strategies import find_strategy, load
@@ -45,13 +44,14 @@ def loops(parts, points, **account):
     ((fast, slow),) = points
     account = _account(account)
     costs = account.costs(rules_on(_DAY))
-    knobs, marks, whole = knobs_of(costs, account.limits(None), is_optimistic=False), Marks(account.cash), np.ones(1)
+    knobs, whole = tuple(knobs_of(costs, account.limits(None), is_optimistic=False)), np.ones(1)
+    marks = tuple(Marks(account.cash))
 
     def call_of(bars):
-        prices = prices_of(bars)
+        prices = tuple(prices_of(bars))
 
         def call():
-            turns = turns_of(line_crossings(compare_averages(bars.close, fast, slow)))
+            turns = turns_of(cross_averages(bars.close, fast, slow))
             return through(marks, prices, turns, whole, prices, NO_SPANS, knobs, costs.tick_bounds, costs.tick_sizes)
 
         return call

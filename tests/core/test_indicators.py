@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from coinhts_core.indicators import (
     bollinger,
     compare_averages,
+    cross_averages,
+    crossings,
     ema,
     exceeds_all_before,
     exceeds_average,
@@ -79,6 +81,13 @@ def test_a_comparison_depends_on_its_window_alone(prices, fast_and_slow, first):
     whole = compare_averages(np.array(prices), *fast_and_slow)
     part = compare_averages(np.array(prices[first:]), *fast_and_slow)
     assert part[fast_and_slow[1] - 1 :].tolist() == whole[first + fast_and_slow[1] - 1 :].tolist()
+
+
+@given(series(ticks) | series(raw), spans)
+def test_averages_cross_where_their_comparison_turns(prices, fast_and_slow):
+    """Also where whole units do not tell."""
+    signs = compare_averages(np.array(prices), *fast_and_slow)
+    assert cross_averages(np.array(prices), *fast_and_slow).tolist() == crossings(signs).tolist()
 
 
 def test_averages_of_what_repeats_tie_for_ever():

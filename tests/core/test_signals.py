@@ -119,9 +119,14 @@ def test_turns_are_the_bars_that_decide(decisions):
     """Counted from 1, in their order, those that leave below 0; however many stand side by side."""
     said = np.array(decisions, dtype=np.int8)
     expected = [(bar + 1) * side for bar, side in enumerate(decisions) if side]
-    turns = Turns.of(said)
-    assert turns_of(said).tolist() == turns.bars[0].tolist() == expected
-    assert turns.counts.tolist() == [len(expected)]
+    assert turns_of(said).tolist() == expected
+
+
+def test_turns_of_several_stand_in_rows():
+    """However many each has."""
+    rows = [turns_of(np.array(said, dtype=np.int8)) for said in ([0, 1, -1], [], [1, 0, 0])]
+    turns = Turns.of(rows)
+    assert [turns.bars[place, :count].tolist() for place, count in enumerate(turns.counts)] == [[2, -3], [], [1]]
 
 
 class LooksUp(Scripted):

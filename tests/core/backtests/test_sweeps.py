@@ -113,6 +113,15 @@ def test_more_bars_than_a_tile_and_a_change_of_the_rule_book():
     assert sweep(still, "sma_cross", KNOBS)["trades"].to_list() == [0] * 8
 
 
+def test_many_that_decide_alone_and_a_change_of_the_rule_book():
+    """More sets of knobs than are led at a time; decisions of the bars behind the change are those of these bars."""
+    frame = candles(walk(3_000) * 1_000, minutes=60, start=datetime(2025, 7, 1, tzinfo=UTC))
+    knobs = {"window": range(3, 12), "hold_period_bars": range(2, 10), "vol_multiplier": [0.5]}
+    table = sweep(frame, "donchian_breakout", knobs, Account())
+    assert table["trades"].min() > 100
+    assert table.rows(named=True) == list(rows_of_runs(frame, "donchian_breakout", table, Account(), list(knobs)))
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_averages_that_tie_on_no_tick_tie(seed):
     """Lines are rounded, and where that might be all, each point decides by itself."""

@@ -8,7 +8,7 @@ from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.engine import NO_SPANS, knobs_of, prices_of
 from coinhts_core.backtests.tallies import Stretch, beginning, lead_together
 from coinhts_core.rules import rules_on
-from coinhts_core.signals import Turns
+from coinhts_core.signals import Turns, turns_of
 from tests.core.backtests.test_engine import accounts, bars_of, walks
 
 RULES = rules_on(date(2026, 1, 2))
@@ -26,7 +26,7 @@ def led(walk, of, cuts):
         prices = prices_of(bars[first:end])
         stretch = Stretch(prices, prices, NO_SPANS, first, days[0], day_ends[slice(*days)] - first)
         fractions = np.tile(np.array(walk[2][first:end], dtype=float), (len(of), 1))
-        turns = Turns.of(decisions[first:end])
+        turns = Turns.of([turns_of(decisions[first:end])])
         lead_together(standings, tallies, stretch, turns, which, fractions, knobs, costs.tick_bounds, costs.tick_sizes)
     return standings, tallies
 
