@@ -13,7 +13,8 @@ answers the operator's first question, wait or fix? What stays out: handling; th
           UnknownSettingError BadSettingError UnknownGovernorError OutOfBoundsError SinkRefusedError
           BadEnvFileError HomeUnusableError CallsUncountedError LakeUnusableError VenueMismatchError BadAssetError
           BadFrameError BadCandlesError BadFileError NotStoredError NoMarketListError DamagedObjectError
-          UnknownResultError DamagedResultError RefusedRowError EditedMigrationError NewerLedgerError
+          UnknownResultError DamagedResultError UnknownBackupError DamagedBackupError NotEmptyError
+          RefusedRowError EditedMigrationError NewerLedgerError
           BadRequestError UnknownRequestError RequestStateError BadPositionError UnknownPositionError
           PositionConflictError PortTakenError AlreadyUpError RunFailedError CheckFailedError
 
@@ -291,6 +292,25 @@ class DamagedResultError(RefusedError):
 
     sentence = "the {frame} of result {name} cannot be read ({reason}); run it again, and it is kept anew"
     exit_code = 2
+
+
+class UnknownBackupError(RefusedError):
+    """No backup of that name, or none so old."""
+
+    sentence = "{place} holds no {wanted}; `coinhts backup list` shows them all, COINHTS_BACKUPS says where they lie"
+
+
+class DamagedBackupError(RefusedError):
+    """A backup that is not the one that was taken."""
+
+    sentence = "the backup {name} is damaged ({reason}); restore another one, and take a new one"
+    exit_code = 2
+
+
+class NotEmptyError(RefusedError):
+    """Somewhere to restore to that holds something."""
+
+    sentence = "nothing is restored over {place}, which holds {found}; set COINHTS_HOME to a fresh directory"
 
 
 class RefusedRowError(RefusedError):

@@ -165,6 +165,7 @@ class Settings(_Section):
     postgres_url: SecretStr | None = None
     dagster_postgres_url: SecretStr | None = None
     lake: str | None = None
+    backups: str | None = None
     s3: S3 = S3()
     exchange: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = "sample"
     symbols: Symbols = ("KRW-BTC", "KRW-ETH", "KRW-XRP")
@@ -180,6 +181,10 @@ class Settings(_Section):
     @property
     def lake_url(self) -> str:
         return self.lake or str(self.home / "lake")
+
+    @property
+    def backups_url(self) -> str:
+        return self.backups or str(self.home / "backups")
 
     @property
     def strategies_folder(self) -> Path:
@@ -202,6 +207,11 @@ class Settings(_Section):
     @property
     def lineup_file(self) -> Path:
         return self.home / "strategies.toml"
+
+    @property
+    def restoring_note(self) -> Path:
+        """Lies there while the home holds half of a backup."""
+        return self.home / "restoring.json"
 
 
 def setting_names(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterator[str]:

@@ -42,6 +42,7 @@ def test_defaults_are_the_contracts(tmp_path, monkeypatch):
     assert settings.home == tmp_path / ".coinhts"
     assert settings.strategies_folder == tmp_path / ".coinhts" / "strategies"
     assert settings.lake_url == str(tmp_path / ".coinhts" / "lake")
+    assert settings.backups_url == str(tmp_path / ".coinhts" / "backups")
     assert settings.postgres_url is settings.dagster_postgres_url is None
     assert (settings.s3.endpoint, settings.s3.region) == (None, None)
     assert settings.exchange == "sample"
