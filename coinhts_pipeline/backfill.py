@@ -5,6 +5,8 @@ What lives here: planning, running and counting. What stays out: how the command
 """
 
 import gc
+import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -26,8 +28,11 @@ from coinhts_pipeline.defs.strategies import REHEARSE_DAYS
 from coinhts_pipeline.installation import Installation
 from coinhts_pipeline.partitions import SYMBOLS, Rectangle, rectangles, symbol_range
 from coinhts_pipeline.told import untold_days
-from coinhts_pipeline.verdicts import failure_of
+from coinhts_pipeline.verdicts import failure_of, is_passing
 
+# A quarter of an hour, beside what each run waits by itself.
+_PAUSES_S = (15, 30, *[60] * 14)
+_log = logging.getLogger("coinhts.backfill")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 Progress = Callable[[str], None]
 
@@ -62,12 +67,32 @@ class Runner:
         progress: Progress | None = None,
         only: Sequence[dg.AssetKey] | None = None,
     ) -> None:
-        """One run of a job, or of some of its assets; `progress` hears of each partition that is finished."""
+        """One run of a job, or of some of its assets; `progress` hears of each partition that is finished.
+
+        Where lake or ledger were away it is run again, after pauses that grow: what was done by then is left alone.
+        """
+        for pause_s in (*_PAUSES_S, None):
+            result = self._executed(job, tags, progress, only)
+            if result.success:
+                return
+            failure = failure_of(result)
+            if pause_s is None or not is_passing(result):
+                raise failure
+            _log.warning("it is run again in %s s: %s", pause_s, failure)
+            time.sleep(pause_s)
+
+    def _executed(
+        self,
+        job: str,
+        tags: Mapping[str, str] | None,
+        progress: Progress | None,
+        only: Sequence[dg.AssetKey] | None,
+    ) -> dg.ExecuteInProcessResult:
         instance = self.installation.instance
         run_id = make_new_run_id()
         if progress:
             instance.add_event_listener(run_id, lambda event: _heard(event, progress))
-        result = self.definitions.resolve_job_def(job).execute_in_process(
+        return self.definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             run_id=run_id,
             tags=tags,
@@ -75,8 +100,6 @@ class Runner:
             asset_selection=only,
             raise_on_error=False,
         )
-        if not result.success:
-            raise failure_of(result)
 
 
 def plan(installation: Installation, symbols: Sequence[Registered], first: date, last: date) -> Plan:

@@ -158,12 +158,10 @@ def opened_shelf(settings: Settings) -> "Iterator[Shelf | None]":
         yield None
         return
     from coinhts_core.lake.lake import Lake  # noqa: PLC0415 - these are slow to import; a result of a file need not wait
-    from coinhts_core.ledger.address import connected_ledger  # noqa: PLC0415 - as above
-    from coinhts_core.ledger.migrate import migrate  # noqa: PLC0415 - as above
     from coinhts_core.results.shelf import Shelf  # noqa: PLC0415 - as above
+    from coinhts_pipeline.schema import current_ledger  # noqa: PLC0415 - as above
 
-    with connected_ledger(settings) as ledger:
-        migrate(ledger)
+    with current_ledger(settings) as ledger:
         yield Shelf(ledger, Lake.open(settings.lake_url, settings.s3, settings.cache_folder))
 
 

@@ -12,10 +12,14 @@ import click
 from coinhts_core.errors import CoinhtsError
 from coinhts_pipeline.commands.alert import alert
 from coinhts_pipeline.commands.backtest import backtest
+from coinhts_pipeline.commands.backup import backup
 from coinhts_pipeline.commands.config import config
 from coinhts_pipeline.commands.data import data
+from coinhts_pipeline.commands.health import health
 from coinhts_pipeline.commands.lake import lake
+from coinhts_pipeline.commands.ledger import ledger
 from coinhts_pipeline.commands.market import market
+from coinhts_pipeline.commands.metrics import metrics
 from coinhts_pipeline.commands.options import command, document, opened, scope, told
 from coinhts_pipeline.commands.position import position
 from coinhts_pipeline.commands.request import add_to as add_requests_to
@@ -23,6 +27,7 @@ from coinhts_pipeline.commands.result import add_to as add_results_to
 from coinhts_pipeline.commands.signal import signal
 from coinhts_pipeline.commands.strategy import strategy
 from coinhts_pipeline.commands.sweep import sweep
+from coinhts_pipeline.commands.upkeep import maintain
 from coinhts_pipeline.commands.walkforward import walkforward
 
 _CRASHED = 3
@@ -156,55 +161,20 @@ cli.add_command(alert)
 cli.add_command(backtest)
 add_requests_to(backtest)
 add_results_to(backtest)
+cli.add_command(backup)
 cli.add_command(config)
 cli.add_command(data)
+cli.add_command(health)
 cli.add_command(lake)
+cli.add_command(ledger)
+cli.add_command(maintain)
 cli.add_command(market)
+cli.add_command(metrics)
 cli.add_command(position)
 cli.add_command(signal)
 cli.add_command(strategy)
 cli.add_command(sweep)
 cli.add_command(walkforward)
-
-
-@cli.group()
-def ledger() -> None:
-    """The Postgres database that holds what must not be lost."""
-
-
-@ledger.command("migrate")
-@command
-def ledger_migrate(*, as_json: bool) -> None:
-    """Bring the schema up to date."""
-    from coinhts_core.ledger.address import connected_ledger
-    from coinhts_core.ledger.migrate import migrate
-    from coinhts_core.settings import read_settings
-    from coinhts_pipeline import screen
-
-    with connected_ledger(read_settings()) as open_ledger:
-        applied = migrate(open_ledger)
-    if as_json:
-        document(applied)
-    else:
-        screen.say(f"applied {', '.join(applied)}" if applied else "nothing was missing")
-
-
-@ledger.command("status")
-@command
-def ledger_status(*, as_json: bool) -> None:
-    """Which migrations this ledger has been through."""
-    from coinhts_core.ledger.address import connected_ledger
-    from coinhts_core.ledger.migrate import status
-    from coinhts_core.settings import read_settings
-    from coinhts_pipeline import screen
-
-    with connected_ledger(read_settings()) as open_ledger:
-        steps = status(open_ledger)
-    if as_json:
-        document([{"migration": of.name, "applied_at": of.applied_at} for of in steps])
-        return
-    moments = [screen.moment(of.applied_at) if of.applied_at else "not yet" for of in steps]
-    screen.table(["migration", "applied"], [[of.name, at] for of, at in zip(steps, moments, strict=True)])
 
 
 if __name__ == "__main__":

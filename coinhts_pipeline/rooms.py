@@ -10,16 +10,16 @@ from functools import cached_property
 from typing import Self
 
 from coinhts_core.candles.registry import Registered, register, registered_symbols, universe
-from coinhts_core.errors import NotFollowedError
+from coinhts_core.errors import NotFollowedError, RefusedError
 from coinhts_core.exchanges import Exchange, open_exchange
 from coinhts_core.lake.lake import Lake
 from coinhts_core.ledger.address import reachable, url_of
 from coinhts_core.ledger.connection import Ledger
-from coinhts_core.ledger.migrate import migrate
 from coinhts_core.ledger.venue import find_venue, mark_venue
 from coinhts_core.lineup import Entry, read_lineup
 from coinhts_core.markets import Market
 from coinhts_core.settings import Settings
+from coinhts_pipeline.schema import bring_forward
 
 
 class Rooms:
@@ -80,8 +80,11 @@ class Rooms:
 @contextmanager
 def open_rooms(settings: Settings) -> Iterator[Rooms]:
     """A server that answers, the ledger's schema as this code knows it, one venue, and the universe registered."""
+    if settings.restoring_note.exists():
+        reason = f"{settings.home} holds half of a backup; `coinhts backup restore` goes on where it stopped"
+        raise RefusedError(reason=reason)
     with reachable(settings) as found, Rooms.open(found) as rooms:
-        migrate(rooms.ledger)
+        bring_forward(found, rooms.ledger)
         _mark_venue(rooms)
         wanted = universe(rooms.exchange, found.symbols, list(rooms.symbols.values()))
         register(rooms.ledger, rooms.exchange, wanted, found.start_date)

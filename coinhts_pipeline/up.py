@@ -15,9 +15,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -31,7 +30,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from coinhts_core.alerts.heartbeat import DeadMan
 from coinhts_core.clock import now
-from coinhts_core.errors import AlreadyUpError, PortTakenError, RetryableError
+from coinhts_core.errors import PortTakenError, RetryableError
+from coinhts_core.exchanges import open_exchange
 from coinhts_core.ledger.cluster import postmaster
 from coinhts_core.ledger.places import place_of
 from coinhts_core.ledger.server import EmbeddedServer
@@ -41,8 +41,11 @@ from coinhts_pipeline.backfill import behind
 from coinhts_pipeline.claims import fail_abandoned_runs
 from coinhts_pipeline.front import address
 from coinhts_pipeline.installation import Installation, open_installation
+from coinhts_pipeline.only_one import only_one
+from coinhts_pipeline.orderly import await_ledger, await_runs, settle_requests
 from coinhts_pipeline.resources import claims_folder
 from coinhts_pipeline.rotation import rotate
+from coinhts_pipeline.schema import judge
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _SWEEP_S = 10.0
@@ -74,7 +77,8 @@ class Child:
     def keep_alive(self) -> bool:
         """True when it had to be started."""
         if self._process and self._process.poll() is None:
-            rotate(self._log)
+            with suppress(OSError):  # without room on the disk it grows on, and is carried away later
+                rotate(self._log)
             return False
         if self._process:
             _stop(_left_of(self._process.pid))
@@ -125,10 +129,13 @@ def keep_up(settings: Settings, document: Document | None) -> None:
         signal.signal(wanted, _stop_asked)
     with suppress(_StopAskedError), ExitStack() as stack:
         address.judge(settings.web)
-        stack.enter_context(_only_one(usable_home(settings)))
+        stack.enter_context(only_one(usable_home(settings)))
         _sweep_left_overs(settings.home)
         _judge_port(settings)
+        open_exchange(settings.exchange, settings).close()  # a name that is none is refused before anything begins
+        await_ledger(settings)
         installation = stack.enter_context(open_installation(settings))
+        judge(installation.rooms.ledger)
         sockets = Path(mkdtemp(prefix=_SOCKETS))
         stack.callback(rmtree, sockets, ignore_errors=True)
         children = _children(settings, sockets)
@@ -169,18 +176,30 @@ def _live(
             code.restart()
         if not announced and _listens(sockets / "ui") and _answers(settings):
             announced = True
+            _log.info("the code location, the UI and the front answer")
             # Counting days takes seconds, in which somebody may die.
             Thread(target=_announce, args=(installation, document), daemon=True).start()
         time.sleep(_TICK_S)
 
 
 def _fail_abandoned(installation: Installation) -> None:
-    """A ledger that is away for a while takes nobody else down; the next sweep finds the same runs."""
+    """The next sweep finds the same runs."""
+    claims = claims_folder(installation.settings)
+    _unless_away(lambda: fail_abandoned_runs(installation.instance, claims, now()), installation)
+
+
+def _unless_away(look: Callable[[], object], installation: Installation) -> None:
+    """A ledger that is away for a while takes nobody else down."""
     try:
         installation.rooms.ledger.answer()  # Dagster's storage would wait half a minute for a server that is gone
-        fail_abandoned_runs(installation.instance, claims_folder(installation.settings), now())
+        look()
     except _AWAY as error:
         _log.warning("runs cannot be looked after just now: %s", _line(error))
+
+
+def _told(what: str, names: list[str]) -> None:
+    if names:
+        _log.warning("%s: %s", what, ", ".join(names))
 
 
 def _announce(installation: Installation, document: Document | None) -> None:
@@ -229,8 +248,12 @@ def _all_down(children: list[Child], installation: Installation) -> None:
     """Front, UI and daemon first, so that nothing new begins; then the code location with its runs, in a group each."""
     code, *others = children
     _stop([process for child in reversed(others) for process in child.family()], _PATIENCE_S / 4)
+    _unless_away(
+        lambda: _told("runs did not finish, and end as failed", await_runs(installation.instance)), installation
+    )
     _stop(code.family())
     _fail_abandoned(installation)
+    _unless_away(lambda: _told("requests wait again", settle_requests(installation, now())), installation)
     (installation.settings.home / "up.json").unlink(missing_ok=True)
 
 
@@ -265,7 +288,12 @@ def _left_of(head: int, begun: float | None = None) -> list[psutil.Process]:
 def _note(home: Path, children: list[Child], sockets: Path) -> None:
     """Process ids are used again by others, so each is noted with the moment it began."""
     heads = [[of.pid, of.create_time()] for child in children for of in child.family() if of.pid == child.pid]
-    (home / "up.json").write_text(json.dumps({"sockets": str(sockets), "heads": heads}))
+    draft = home / "up.draft"
+    try:
+        draft.write_text(json.dumps({"sockets": str(sockets), "heads": heads}))
+        draft.replace(home / "up.json")
+    except OSError as error:
+        _log.warning("who was started cannot be noted: %s", error)
 
 
 def _sweep_left_overs(home: Path) -> None:
@@ -279,20 +307,6 @@ def _sweep_left_overs(home: Path) -> None:
         return
     except (ValueError, TypeError, KeyError) as error:
         _log.warning("up.json cannot be read, so what an earlier up left running is not known: %s", error)
-
-
-@contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    with (home / "up.lock").open("a+") as lock:
-        try:
-            flock(lock, LOCK_EX | LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise AlreadyUpError(home=home, pid=lock.read().strip() or "unknown") from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def _judge_port(settings: Settings) -> None:

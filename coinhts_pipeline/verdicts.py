@@ -10,11 +10,12 @@ from typing import ParamSpec, TypeVar
 
 import dagster as dg
 
-from coinhts_core.errors import RefusedError, RetryableError, RunFailedError
+from coinhts_core.errors import LedgerBusyError, LedgerUnreachableError, RefusedError, RetryableError, RunFailedError
 from coinhts_pipeline.log_ids import in_lines
 
 _RETRIES = 3
 _SECONDS_BETWEEN = 2
+_AWAY = {of.__name__ for of in (RetryableError, LedgerBusyError, LedgerUnreachableError)}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,6 +50,19 @@ def failure_of(result: dg.ExecuteInProcessResult) -> RunFailedError:
         if event.is_step_failure:
             return RunFailedError(run_id=result.run_id, step=event.step_key, reason=reason_of(event))
     return RunFailedError(run_id=result.run_id, step="its start", reason="see `coinhts up`, Runs")
+
+
+def is_passing(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether every step that failed only met the lake or the ledger while they were away: both come back."""
+    failed = [event for event in result.all_events if event.is_step_failure]
+    return bool(failed) and all(_first_cause(event) in _AWAY for event in failed)
+
+
+def _first_cause(failed: dg.DagsterEvent) -> str | None:
+    error = failed.step_failure_data.error
+    while error and error.cause:
+        error = error.cause
+    return error.cls_name if error else None
 
 
 def reason_of(failed: dg.DagsterEvent) -> str:

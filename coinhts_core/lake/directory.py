@@ -16,9 +16,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
 from coinhts_core.errors import HomeUnusableError
-from coinhts_core.lake.store import Listed
-
-_UNFINISHED = ".unfinished"
+from coinhts_core.lake.store import UNFINISHED, Listed
 
 
 class DirectoryStore:
@@ -37,7 +35,7 @@ class DirectoryStore:
         with _in_words(self._root):
             target = self._inside(path)
             _make_folder(target.parent)
-            unfinished = target.with_name(f"{token_hex(8)}{_UNFINISHED}")
+            unfinished = target.with_name(f"{token_hex(8)}{UNFINISHED}")
             try:
                 _write_durably(unfinished, content)
                 os.link(unfinished, target)
@@ -67,7 +65,7 @@ class DirectoryStore:
             self._inside(path).unlink(missing_ok=True)
 
     def remove_unfinished(self, before: datetime) -> list[Listed]:
-        left = [found for found in self.listed() if found.path.endswith(_UNFINISHED) and found.modified_at < before]
+        left = [found for found in self.listed() if found.path.endswith(UNFINISHED) and found.modified_at < before]
         for found in left:
             self.remove(found.path)
         return left

@@ -136,9 +136,9 @@ class Lake:
         """Read a folder back and hash it again."""
         return audit(folder, self._store, self._journal, self._reader)
 
-    def sweep(self, moment: datetime) -> Swept:
-        """Remove what was superseded over a week ago and what killed writers left over an hour ago."""
-        return sweep(self._store, self._journal, moment)
+    def sweep(self, moment: datetime, *, only_looks: bool = False) -> Swept:
+        """Remove what was superseded over a week ago and what killed writers left over an hour ago, or find it."""
+        return sweep(self._store, self._journal, moment, only_looks=only_looks)
 
 
 def _venue_in(content: bytes, place: str) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+UNFINISHED = ".unfinished"  # where contents get their names last, until then they end so
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:

@@ -1,6 +1,6 @@
 """What the lake no longer needs, and its removal.
 
-What lives here: `sweep`. What stays out: when it runs (upkeep).
+What lives here: `sweep`, which finds first and removes then, or only finds. What stays out: when it runs (upkeep).
 
 A commit is superseded when its successor appears. It stays a week for those still reading it, and a
 folder's two highest stay for ever. Markers go before objects: a sweep that is killed leaves objects without
@@ -16,7 +16,7 @@ from itertools import pairwise
 from coinhts_core.errors import CoinhtsError
 from coinhts_core.lake.commits import Folder, locate
 from coinhts_core.lake.journal import Journal
-from coinhts_core.lake.store import Listed, Store
+from coinhts_core.lake.store import UNFINISHED, Listed, Store
 
 _SUPERSEDED_FOR = timedelta(days=7)
 _UNFINISHED_FOR = timedelta(hours=1)
@@ -25,15 +25,32 @@ _log = logging.getLogger("coinhts.lake")
 
 @dataclass(frozen=True)
 class Swept:
-    """The names removed, their bytes, and the commits that cannot be read, whose folders were left alone."""
+    """The names removed or to be, their bytes, and commits that cannot be read, whose folders are left alone."""
 
     names: int
     size: int
     damaged: tuple[str, ...]
 
 
-def sweep(store: Store, journal: Journal, moment: datetime) -> Swept:
-    removed = store.remove_unfinished(moment - _UNFINISHED_FOR)
+def sweep(store: Store, journal: Journal, moment: datetime, *, only_looks: bool = False) -> Swept:
+    before = moment - _UNFINISHED_FOR
+    unfinished = _unfinished(store, before) if only_looks else store.remove_unfinished(before)
+    superseded, damaged = _superseded(store, journal, moment)
+    if not only_looks:
+        for listed in superseded:
+            store.remove(listed.path)
+        _log.info("swept", extra={"facts": {"names": len(unfinished) + len(superseded)}})
+    found = [*unfinished, *superseded]
+    return Swept(len(found), sum(listed.size for listed in found), tuple(damaged))
+
+
+def _unfinished(store: Store, before: datetime) -> list[Listed]:
+    return [found for found in store.listed() if found.path.endswith(UNFINISHED) and found.modified_at < before]
+
+
+def _superseded(store: Store, journal: Journal, moment: datetime) -> tuple[list[Listed], list[str]]:
+    """In the order of their removal, and what is damaged."""
+    removed: list[Listed] = []
     damaged = []
     for folder, (markers, objects) in _by_folder(store.listed()).items():
         try:
@@ -42,11 +59,8 @@ def sweep(store: Store, journal: Journal, moment: datetime) -> Swept:
             damaged.append(str(error))
             _log.warning("left alone", extra={"facts": {"folder": folder.path, "reason": str(error)}})
             continue
-        for listed in obsolete:
-            store.remove(listed.path)
         removed += obsolete
-    _log.info("swept", extra={"facts": {"names": len(removed)}})
-    return Swept(len(removed), sum(listed.size for listed in removed), tuple(damaged))
+    return removed, damaged
 
 
 _Contents = tuple[dict[int, Listed], list[Listed]]

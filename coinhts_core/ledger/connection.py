@@ -59,8 +59,7 @@ class Ledger:
             min_size=ready_connections,
             max_size=most_connections,
             timeout=_PATIENCE_S,
-            # Gives up soon and begins anew with whoever asks next: a server that is back is found at once.
-            reconnect_timeout=1.0,
+            reconnect_timeout=_TIME_TO_CONNECT_S,  # a server that is recovering refuses for a moment
             configure=_configure,
             open=True,
         )
@@ -69,6 +68,8 @@ class Ledger:
         except PoolTimeout as error:
             pool.close()
             raise LedgerBusyError(seconds=_TIME_TO_CONNECT_S) from error
+        # From now on it gives up soon and begins anew with whoever asks next: a server that is back is found at once.
+        pool.reconnect_timeout = 1.0
         return cls(url, pool)
 
     @property

@@ -159,7 +159,8 @@ def errors(ledger: Ledger, window: Window) -> dict[str, dict[str, int]]:
     return found
 
 
-def forget(ledger: Ledger, before: datetime) -> int:
-    """Count the rows that ended before a moment and are gone now."""
+def forget(ledger: Ledger, before: datetime, *, only_looks: bool = False) -> int:
+    """Count the rows that ended before a moment, and are gone now unless one only looks."""
+    query = load_queries("job_metrics")["find_old_metrics" if only_looks else "forget_metrics"]
     with ledger.transaction() as connection:
-        return connection.execute(load_queries("job_metrics")["forget_metrics"], {"before": before}).rowcount
+        return connection.execute(query, {"before": before}).rowcount

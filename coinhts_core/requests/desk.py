@@ -175,6 +175,10 @@ class Desk:
         """What somebody was given, and has not settled."""
         return [Claim(*row) for row in self._rows("find_claims", {"worker": worker})]
 
+    def workers(self) -> list[str]:
+        """Who claimed what is being answered."""
+        return [worker for (worker,) in self._rows("find_workers", {})]
+
     def keep(self, worker: str, moment: datetime) -> set[tuple[str, int]]:
         """Say that somebody is alive; which of his claims are still his, by id and epoch."""
         return set(self._rows("keep_claims", {"worker": worker, "moment": moment}))

@@ -112,11 +112,9 @@ def config_history(name: str | None, *, as_json: bool) -> None:
 
 @contextmanager
 def _opened(settings: "Settings") -> "Iterator[Ledger]":
-    from coinhts_core.ledger.address import connected_ledger
-    from coinhts_core.ledger.migrate import migrate
+    from coinhts_pipeline.schema import current_ledger
 
-    with connected_ledger(settings) as ledger:
-        migrate(ledger)
+    with current_ledger(settings) as ledger:
         yield ledger
 
 

@@ -184,13 +184,11 @@ def _opened() -> "Iterator[tuple[Book, Prices]]":
     from coinhts_core.holdings.book import Book
     from coinhts_core.holdings.prices import Prices
     from coinhts_core.lake.lake import Lake
-    from coinhts_core.ledger.address import connected_ledger
-    from coinhts_core.ledger.migrate import migrate
     from coinhts_core.settings import read_settings
+    from coinhts_pipeline.schema import current_ledger
 
     settings = read_settings()
-    with connected_ledger(settings) as ledger:
-        migrate(ledger)
+    with current_ledger(settings) as ledger:
         yield Book(ledger), Prices(Lake.open(settings.lake_url, settings.s3, settings.cache_folder))
 
 

@@ -170,13 +170,11 @@ def request_retry(*, id: str, as_json: bool) -> None:  # noqa: A002 - it is what
 
 @contextmanager
 def _desk() -> Iterator["Desk"]:
-    from coinhts_core.ledger.address import connected_ledger
-    from coinhts_core.ledger.migrate import migrate
     from coinhts_core.requests.desk import Desk
     from coinhts_core.settings import read_settings
+    from coinhts_pipeline.schema import current_ledger
 
-    with connected_ledger(read_settings()) as ledger:
-        migrate(ledger)
+    with current_ledger(read_settings()) as ledger:
         yield Desk(ledger)
 
 

@@ -38,3 +38,15 @@ def open_upbit(open_house, stand_in, monkeypatch):
 def impatience(monkeypatch):
     """Give what makes callers of Upbit from now on wait no longer than a stand-in at work needs."""
     return lambda: monkeypatch.setattr(upbit, "Pace", lambda: IMPATIENT)
+
+
+@pytest.fixture
+def aloud(request, capsys):
+    """Say what a longer proof has measured, past whoever captures what tests print."""
+
+    def said(sentence):
+        if request.node.get_closest_marker("slow"):
+            with capsys.disabled():
+                print(f"\n{sentence}")  # noqa: T201 - what `make prove` is read for
+
+    return said

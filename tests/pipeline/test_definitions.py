@@ -16,25 +16,44 @@ from coinhts_pipeline.io_managers.lake import lake_io_manager
 # What a reviewer reads: rooms, jobs and their times. Strategies are discovered, so their names collapse to *.
 SHAPE = """
 backtests/*
+backups/drill
+backups/lake
+backups/ledger
 candles/day
 candles/minute
 leaderboard
 markets
 ops/benchmarks
+ops/health
+ops/job_metrics
 performance/*
 positions/*
 requests/results
 signals/*
 job answer_requests
+job back_up
 job cancel_request
 job collect_day_candles
+job drill_backup
+job look_after_daily
+job look_after_weekly
+job look_at_backups
 job publish_benchmarks
+job publish_health
+job publish_job_metrics
 job publish_performance
 job refresh_markets
 job rehearse_days
 job retry_request
 job submit_request
+schedule back_up_daily 0 4 * * *
 schedule collect_day_candles_daily 7 0 * * *
+schedule drill_backup_daily 30 4 * * *
+schedule drill_older_backup_weekly 50 4 * * 0
+schedule look_after_daily 20 5 * * *
+schedule look_after_weekly 40 5 * * 0
+schedule look_at_backups_three_hourly 15 */3 * * *
+schedule publish_job_metrics_daily 40 0 * * *
 schedule refresh_markets_daily 5 0 * * *
 schedule rehearse_days_daily 10 0 * * *
 schedule revisit_recent_days_daily 0 3 * * *
@@ -44,7 +63,9 @@ sensor on_answering_failed 5 s
 sensor on_backtest_request 1 s
 sensor on_backtests_changed 60 s
 sensor on_drawdown 60 s
+sensor on_ended_runs 30 s
 sensor on_failed_check 30 s
+sensor on_health 600 s
 sensor on_missing_candles 300 s
 sensor on_new_market 600 s
 sensor on_new_signal 60 s

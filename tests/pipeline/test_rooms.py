@@ -6,7 +6,7 @@ from functools import partialmethod
 import pytest
 
 from coinhts_core.candles.frame import MINUTES
-from coinhts_core.errors import BadMarketError, NotFollowedError, UnknownMarketError
+from coinhts_core.errors import BadMarketError, NotFollowedError, RefusedError, UnknownMarketError
 from coinhts_core.lake.decoded import Decoded
 from coinhts_core.markets import Market
 from coinhts_core.settings import read_settings
@@ -66,6 +66,16 @@ with open_rooms(read_settings()) as rooms:
         [sys.executable, "-c", code], env=environ, cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert told.stdout == "['KRW-ETH', 'KRW-BTC'] False\n"
+
+
+def test_a_half_restored_home_is_no_house_yet(monkeypatch, tmp_path):
+    """Whatever began to work in it would be in the way of the other half."""
+    monkeypatch.setenv("COINHTS_HOME", str(tmp_path))
+    settings = read_settings()
+    settings.restoring_note.touch()
+    with pytest.raises(RefusedError, match="goes on where it stopped"), open_rooms(settings):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["restoring.json"]
 
 
 def test_rooms_and_installation_agree_on_the_universe(house):

@@ -1,4 +1,7 @@
+import pytest
+
 from coinhts_pipeline.rotation import rotate
+from tests.faults.small_disk import no_file_beyond
 
 
 def test_a_log_keeps_its_newest_and_so_many_before(tmp_path):
@@ -21,3 +24,17 @@ def test_a_short_log_and_one_that_is_missing_are_left_alone(tmp_path):
     log.write_bytes(b"x" * 99)
     assert not rotate(log, most_bytes=100)
     assert list(tmp_path.iterdir()) == [log]
+
+
+def test_without_room_nothing_is_moved(tmp_path):
+    """However often it is tried; with room it goes on."""
+    log = tmp_path / "code.log"
+    for place in (1, 2):
+        (tmp_path / f"code.log.{place}").write_text(f"older {place}")
+    log.write_bytes(b"x" * 200)
+    for _ in range(3):
+        with no_file_beyond(100), pytest.raises(OSError, match="File too large"):
+            rotate(log, most_bytes=100)
+        assert {file.name for file in tmp_path.iterdir()} == {"code.log", "code.log.1", "code.log.2"}
+    assert rotate(log, most_bytes=100)
+    assert (tmp_path / "code.log.3").read_text() == "older 2"

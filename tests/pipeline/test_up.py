@@ -10,7 +10,9 @@ from coinhts_core.ledger.places import place_of
 from coinhts_core.ledger.server import EmbeddedServer
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.installation import open_installation
-from coinhts_pipeline.up import Child, Postgres
+from coinhts_pipeline.rotation import MOST_BYTES
+from coinhts_pipeline.up import Child, Postgres, _note
+from tests.faults.small_disk import no_file_beyond
 from tests.pipeline.upheld import PATIENCE_S, SLOW, Up, answers, free_port, is_alive, until
 
 
@@ -85,10 +87,9 @@ def test_it_serves_heals_and_stops_without_a_trace(start, monkeypatch):
     assert not sockets.exists()
     assert not answers(up.port)
     assert not up.home.joinpath("up.json").exists()
-    assert statuses(up.home, monkeypatch) == {
-        run_id: dg.DagsterRunStatus.SUCCESS,
-        slow: dg.DagsterRunStatus.FAILURE,
-    }
+    ended = statuses(up.home, monkeypatch)  # with those of the house's own schedules
+    assert (ended[run_id], ended[slow]) == (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
+    assert set(ended.values()) == {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE}
 
 
 def test_a_child_that_keeps_dying_is_started_ever_later(tmp_path):
@@ -105,6 +106,23 @@ def test_a_child_that_keeps_dying_is_started_ever_later(tmp_path):
     assert child.keep_alive()
     assert round(child._not_before - child._begun) == 1
     child._process.wait()
+
+
+def test_without_room_on_the_disk_the_children_live_on(tmp_path):
+    """Neither a log that cannot be carried away nor a note that cannot be written takes anybody down."""
+    log = tmp_path / "log"
+    child = Child([sys.executable, "-c", "import time; time.sleep(60)"], log)
+    assert child.keep_alive()
+    with log.open("ab") as grown:
+        grown.truncate(MOST_BYTES + 1)
+    with no_file_beyond(8):
+        assert not child.keep_alive()
+        _note(tmp_path, [child], tmp_path)
+    assert not (tmp_path / "up.json").exists()
+    assert not child.keep_alive()
+    assert (tmp_path / "log.1").stat().st_size == MOST_BYTES + 1
+    for process in child.family():
+        process.kill()
 
 
 def test_whoever_is_left_of_a_dead_child_is_stopped_before_it_starts_again(tmp_path):

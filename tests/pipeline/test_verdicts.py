@@ -1,8 +1,9 @@
 import dagster as dg
 import pytest
 
-from coinhts_core.errors import BadMarketError, LedgerBusyError
-from coinhts_pipeline.verdicts import asset_body, failure_of, told_to_dagster
+from coinhts_core.errors import BadMarketError, ExchangeUnavailableError, LedgerBusyError, RetryableError
+from coinhts_pipeline import verdicts
+from coinhts_pipeline.verdicts import asset_body, failure_of, is_passing, told_to_dagster
 
 
 def test_wait_becomes_a_retry():
@@ -57,3 +58,36 @@ def test_a_failed_run_tells_its_first_cause(error, reason):
     failure = failure_of(result)
     assert str(failure) == f"run {result.run_id} failed in stumbling: {reason}"
     assert failure.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (RetryableError(what="the lake"), True),
+        (LedgerBusyError(seconds=2), True),
+        (ExchangeUnavailableError(venue="sample", reason="it is away"), False),
+        (BadMarketError(text="x"), False),
+        (KeyError("gone"), False),
+    ],
+)
+def test_only_places_of_the_house_are_worth_waiting_for(error, passes, monkeypatch):
+    """They come back; of an exchange that is away the days are told, and asked for by whoever comes later."""
+    monkeypatch.setattr(verdicts, "_SECONDS_BETWEEN", 0)
+
+    @dg.asset
+    @asset_body
+    def stumbling():
+        yield dg.Output(1)
+        raise error
+
+    assert is_passing(dg.materialize([stumbling], raise_on_error=False)) is passes
+
+
+def test_a_run_that_did_not_fail_is_not_waited_for():
+    """Nothing of it passes."""
+
+    @dg.asset
+    def well():
+        return 1
+
+    assert not is_passing(dg.materialize([well]))

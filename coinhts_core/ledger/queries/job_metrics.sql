@@ -90,3 +90,8 @@ ORDER BY count(*) DESC, job ASC, error_class ASC;
 -- What ended before a moment is told no more.
 DELETE FROM job_metrics
 WHERE ended_at < %(before)s;
+
+-- name: find_old_metrics
+-- What would not be told any more.
+SELECT FROM job_metrics
+WHERE ended_at < %(before)s;

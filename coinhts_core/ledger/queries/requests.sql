@@ -94,6 +94,12 @@ SELECT identity, epoch, asked FROM requests
 WHERE worker = %(worker)s AND state = 'running'
 ORDER BY created_at;
 
+-- name: find_workers
+-- Who has claims that are not settled.
+SELECT DISTINCT worker FROM requests
+WHERE state = 'running'
+ORDER BY worker;
+
 -- name: keep_claims
 -- Somebody is alive, and so are his claims; those that are not returned were taken from him.
 UPDATE requests

@@ -112,3 +112,15 @@ def test_bucket_is_swept_alike(distant, bars, keys):
     assert lake.sweep(NOW + timedelta(days=30)).names == 6
     assert numbers(keys("*.json")) == numbers(keys("*.parquet")) == [4, 5]
     assert lake.read("bars", BTC, DAY, DAY)["close"].to_list() == [5]
+
+
+def test_who_only_looks_is_told_the_same_and_removes_nothing(lake, line):
+    """What killed writers left is in it, too."""
+    half = line("*.json")[0].parent / "a.unfinished"
+    half.write_text("left")
+    age(half, hours=2)
+    before = line()
+    found = lake.sweep(NOW, only_looks=True)
+    assert line() == before
+    assert lake.sweep(NOW) == found
+    assert found.names == 5

@@ -121,3 +121,19 @@ def test_the_database_beside_differs_in_its_name_alone():
         == "postgresql://u:p%40@h:5433/coinhts_dagster?sslmode=require"
     )
     assert database_beside("postgresql://u@h", "_dagster") == "postgresql://u@h/u_dagster"
+
+
+def test_a_server_that_refuses_for_a_moment_is_waited_for(ledger, monkeypatch):
+    """As one does that is recovering: it answered, died of another's end, and is back a second later."""
+    refusals, connect = iter(range(2)), psycopg.Connection.connect
+
+    def refused_at_first(*arguments, **facts):
+        if next(refusals, None) is not None:
+            msg = "the database system is in recovery mode"
+            raise psycopg.OperationalError(msg)
+        return connect(*arguments, **facts)
+
+    monkeypatch.setattr(psycopg.Connection, "connect", refused_at_first)
+    with Ledger.open(ledger.url) as opened:
+        opened.answer()
+    assert next(refusals, None) is None

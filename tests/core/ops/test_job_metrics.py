@@ -176,6 +176,7 @@ def test_what_is_not_kept_yet_is_named(ledger):
 def test_what_is_old_is_forgotten(ledger):
     """More than a year is kept, so that a year can be looked back at."""
     kept(ledger, [measured(ended_at=NOON - KEPT + timedelta(days=days)) for days in (-1, 0, 1)])
+    assert forget(ledger, NOON - KEPT, only_looks=True) == 1
     assert forget(ledger, NOON - KEPT) == 1
     assert figures(ledger, ALWAYS)[0].count == 2
     assert timedelta(days=366) < KEPT
