@@ -13,7 +13,7 @@ export UV_NO_CACHE := 1
 export UV_NO_PROGRESS := 1
 
 CHECKS := check-format check-lint check-types check-imports check-sql check-definitions check-conventions
-.PHONY: demo up test prove load load-requests bench check $(CHECKS) lock clean
+.PHONY: demo up test prove load load-requests month bench check $(CHECKS) lock clean
 
 demo: $(INSTALLED)
 	@$(RUN) coinhts_pipeline.cli demo
@@ -37,6 +37,11 @@ load: $(INSTALLED)
 # 500 connections for five minutes that ask for backtests, look and cancel, while the house answers.
 load-requests: $(INSTALLED)
 	@$(RUN) tests.benchmarks.load_requests $(ARGS)
+
+# A month of schedules, sensors, backups and drills under a moving clock, with what befalls a house; make month ARGS=7
+# lives the first days of it.
+month: $(INSTALLED)
+	@$(RUN) tests.benchmarks.month $(ARGS)
 
 # Peers, limits of the machine and us in turn; make bench ARGS="w1 w2" measures some rows, ARGS=--rows names them.
 bench: $(INSTALLED)
