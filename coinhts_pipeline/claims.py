@@ -39,14 +39,17 @@ def claim(folder: Path, run_id: str) -> None:
 def fail_abandoned_runs(
     instance: dg.DagsterInstance, folder: Path, now: datetime, time_to_claim: timedelta = _TIME_TO_CLAIM
 ) -> list[str]:
-    """Runs whose process is gone are marked failed, so that their partitions can be made again."""
+    """Runs whose process is gone are marked failed, so that their partitions can be made again; or as cancelled."""
     is_free = {file.name: _can_lock(file) for file in folder.glob("[!.]*")}
     records = instance.get_run_records(RunsFilter(statuses=_BEGUN))
     begun = {record.dagster_run.run_id: now - record.update_timestamp for record in records}
     dead = [run_id for run_id, age in begun.items() if is_free.get(run_id, age >= time_to_claim)]
     for run in instance.get_runs(RunsFilter(run_ids=dead, statuses=_BEGUN)) if dead else []:
         _log.warning("a run's process is gone", extra={"facts": of_run(run.run_id, run.tags)})
-        instance.report_run_failed(run, "the process that executed this run is gone; run it again")
+        if run.status is DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, "the process that executed this run is gone, as was asked for")
+        else:
+            instance.report_run_failed(run, "the process that executed this run is gone; run it again")
     for run_id in (run_id for run_id, free in is_free.items() if free):
         (folder / run_id).unlink(missing_ok=True)
     return dead

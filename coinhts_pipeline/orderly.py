@@ -52,6 +52,13 @@ def await_ledger(settings: Settings, patience_s: float = _PATIENCE_S) -> None:
             return
 
 
+def dismiss_answering(instance: dg.DagsterInstance) -> None:
+    """Runs that answer requests, and mostly wait for more, end as cancelled: no failure that anybody should hear of."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        if ANSWERS in run.tags:
+            instance.report_run_canceling(run, "the house stops; what is being answered waits again")
+
+
 def await_runs(instance: dg.DagsterInstance, patience_s: float = _TO_FINISH_S) -> list[str]:
     """Those still at work when patience ends; one that answers requests only waits for more, and is not waited for."""
     deadline = time.monotonic() + patience_s

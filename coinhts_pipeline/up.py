@@ -42,7 +42,7 @@ from coinhts_pipeline.claims import fail_abandoned_runs
 from coinhts_pipeline.front import address
 from coinhts_pipeline.installation import Installation, open_installation
 from coinhts_pipeline.only_one import only_one
-from coinhts_pipeline.orderly import await_ledger, await_runs, settle_requests
+from coinhts_pipeline.orderly import await_ledger, await_runs, dismiss_answering, settle_requests
 from coinhts_pipeline.resources import claims_folder
 from coinhts_pipeline.rotation import rotate
 from coinhts_pipeline.schema import judge
@@ -248,9 +248,9 @@ def _all_down(children: list[Child], installation: Installation) -> None:
     """Front, UI and daemon first, so that nothing new begins; then the code location with its runs, in a group each."""
     code, *others = children
     _stop([process for child in reversed(others) for process in child.family()], _PATIENCE_S / 4)
-    _unless_away(
-        lambda: _told("runs did not finish, and end as failed", await_runs(installation.instance)), installation
-    )
+    instance = installation.instance
+    _unless_away(lambda: dismiss_answering(instance), installation)
+    _unless_away(lambda: _told("runs did not finish, and end as failed", await_runs(instance)), installation)
     _stop(code.family())
     _fail_abandoned(installation)
     _unless_away(lambda: _told("requests wait again", settle_requests(installation, now())), installation)

@@ -76,6 +76,17 @@ def test_a_killed_process_gives_its_run_up_and_a_living_one_keeps_it(house, begi
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_was_to_be_cancelled_is_cancelled_when_its_process_is_gone(house, begin, claimer, tmp_path):
+    """Which is what was asked for, and no failure."""
+    run_id = begin()
+    holder = claimer(run_id)
+    house.instance.report_run_canceling(house.instance.get_run_by_id(run_id))
+    holder.kill()
+    holder.wait()
+    assert fail_abandoned_runs(house.instance, tmp_path, now(), LONG_AGO) == [run_id]
+    assert status(house, run_id) == dg.DagsterRunStatus.CANCELED
+
+
 def test_a_run_has_time_to_be_claimed(house, begin, tmp_path):
     """Its process may still be starting; after a while a run that nobody claimed has none."""
     unclaimed = begin()

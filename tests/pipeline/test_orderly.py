@@ -13,7 +13,7 @@ from coinhts_core.errors import LedgerUnreachableError
 from coinhts_core.requests.desk import Desk
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.defs.requests import WORKER
-from coinhts_pipeline.orderly import ANSWERS, await_ledger, await_runs, settle_requests
+from coinhts_pipeline.orderly import ANSWERS, await_ledger, await_runs, dismiss_answering, settle_requests
 from tests.pipeline.asking import ask
 
 _JOB = "answer_requests"
@@ -102,6 +102,14 @@ def test_runs_that_are_nearly_done_are_waited_for(asked, begun):
     assert await_runs(asked.instance, patience_s=30) == []
     long = begun()
     assert await_runs(asked.instance, patience_s=0.2) == [long.run_id]
+
+
+def test_who_only_waits_for_requests_is_dismissed(asked, begun):
+    """And nobody who does other work."""
+    waiting, working = begun(**{WORKER: "w"}), begun()
+    dismiss_answering(asked.instance)
+    statuses = [asked.instance.get_run_by_id(run.run_id).status for run in (waiting, working)]
+    assert statuses == [dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.STARTED]
 
 
 def test_what_nobody_answers_any_more_waits_again(asked, begun):
