@@ -87,10 +87,10 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         schedules=[
             _schedule("back_up_daily", BACK_UP, "0 4 * * *", "A backup every day at 04:00 UTC (13:00 KST)."),
             _schedule(
-                "look_at_backups_three_hourly",
+                "look_at_backups_six_hourly",
                 LOOK_AT_BACKUPS,
-                "15 */3 * * *",
-                "Every three hours: a backup or a drill that did not happen raises no failure of its own.",
+                "15 */6 * * *",
+                "Every six hours: a backup or a drill that did not happen raises no failure of its own.",
             ),
             drill_backup_daily,
             drill_older_backup_weekly,
