@@ -24,7 +24,7 @@ up: $(INSTALLED)
 # On two cores; make test ARGS="-n 0 tests/core/lake" runs some of them on one. What was left out, such as the UI where
 # no chromium is installed, is named at the end.
 test: $(INSTALLED)
-	@$(RUN) pytest -r s -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(RUN) pytest -r s -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The longer proofs: faults and scale that a daily suite has no time for.
 prove: $(INSTALLED)

@@ -1,6 +1,7 @@
 import json
 import os
 from datetime import timedelta
+from pathlib import Path
 from secrets import token_hex
 
 import psycopg
@@ -25,21 +26,25 @@ QUESTIONS = (
 
 
 @pytest.fixture
-def elsewhere(postgres, tmp_path, monkeypatch):
+def elsewhere(postgres, tmp_path):
     """Lead commands to a home that holds nothing, and to the backups of the home before."""
-    made = []
+    made, before = [], dict(os.environ)
 
     def go(**named):
-        backups = os.path.join(os.environ["COINHTS_HOME"], "backups")  # noqa: PTH118 - a variable
         name = f"test_{token_hex(8)}"
         made.extend([name, f"{name}_dagster"])
-        monkeypatch.setenv("COINHTS_HOME", str(tmp_path / name))
-        monkeypatch.setenv("COINHTS_POSTGRES_URL", postgres.url(name))
-        monkeypatch.setenv("COINHTS_DAGSTER_POSTGRES_URL", "")
-        monkeypatch.setenv("COINHTS_BACKUPS", named.get("backups", backups))
+        backups = Path(os.environ["COINHTS_HOME"]) / "backups"
+        os.environ |= {
+            "COINHTS_BACKUPS": named.get("backups", str(backups)),
+            "COINHTS_HOME": str(tmp_path / name),
+            "COINHTS_POSTGRES_URL": postgres.url(name),
+            "COINHTS_DAGSTER_POSTGRES_URL": "",
+        }
         return tmp_path / name
 
     yield go
+    os.environ.clear()
+    os.environ.update(before)  # the house that was left has closed by now, and its names are nobody's
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         for name in made:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
