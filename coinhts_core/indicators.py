@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coinhts_core.compiled import borrowing, compiled
+from coinhts_core.compiled import borrowing, compiled, fetch_ahead
 from coinhts_core.exact import EXACT, HEADROOM, TENS, exact_signs
 from coinhts_core.marked import A_WORD, put_marked
 
@@ -265,12 +265,16 @@ def _draw_averages(prices: Floats, windows: Whole, rows: NDArray[np.float64]) ->
 
 @compiled
 def _sum_scaled(prices: Floats, factor: float, sums: Whole) -> Any:
-    """Cumulated, in units of a power of two so small that a price times the factor still fits 61 bits; units a KRW."""
+    """Cumulated, in units of a power of two so small that a price times the factor still fits 61 bits; units a KRW.
+
+    Meanwhile the prices are fetched that come next, as others look at so many abreast.
+    """
     largest = _largest(prices)
     exponent = np.floor(np.log2(largest)) if largest > 0.0 else 0.0
     scale = 2.0 ** min(min(_MOST_BITS - np.ceil(np.log2(factor)), _EXACT_BITS) - exponent - 1, _LARGEST_EXPONENT)
     sums[0] = total = np.int64(0)
     for bar in range(len(prices)):
+        fetch_ahead(prices, bar + _ABREAST)
         total += np.int64(prices[bar] * scale)
         sums[bar + 1] = total
     return scale

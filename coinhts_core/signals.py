@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from coinhts_core.candles.bars import Bars
+from coinhts_core.candles.bars import Bars, read_only
 from coinhts_core.compiled import borrowing, compiled
 from coinhts_core.errors import BadFrameError
 from coinhts_core.frames import Column, Schema
@@ -215,16 +215,22 @@ def window(strategy: Strategy, bars: Bars, first: int, end: int) -> tuple[Bars, 
 
 def _judged(decisions: Decisions, count: int) -> Decisions:
     """A copy of what the strategy said, which may be anybody's code."""
-    sides = np.asarray(decisions)
-    if sides.shape != (count,) or not _are_sides(sides):
-        raise BadFrameError(schema=SIGNALS.name, column="side", reason=f"is not one of 1, -1, 0 for {count} bars")
-    return sides.astype(np.int8)
+    said = np.asarray(decisions)
+    if said.shape == (count,) and (said.dtype == np.int8 or np.isin(said, (ENTER, LEAVE, NOTHING)).all()):
+        sides, are_known = _copied(read_only(said.astype(np.int8, copy=False)))
+        if are_known:
+            return sides
+    raise BadFrameError(schema=SIGNALS.name, column="side", reason=f"is not one of 1, -1, 0 for {count} bars")
 
 
-def _are_sides(said: NDArray[Any]) -> bool:
-    if said.dtype == np.int8:
-        return bool(said.min(initial=NOTHING) >= LEAVE and said.max(initial=NOTHING) <= ENTER)
-    return bool(np.isin(said, (ENTER, LEAVE, NOTHING)).all())
+@compiled
+def _copied(said: Decisions) -> tuple[Decisions, bool]:
+    """With whether all of them are sides."""
+    sides, unknown = np.empty(len(said), dtype=np.int8), np.int8(0)
+    for bar in range(len(said)):
+        sides[bar] = said[bar]
+        unknown |= np.int8((said[bar] > ENTER) | (said[bar] < LEAVE))
+    return sides, unknown == 0
 
 
 def made_from(candle_hashes: Sequence[str], strategy: Strategy, code: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from coinhts_core.backtests.outcome import Outcome
 from coinhts_core.backtests.runs import Result, SymbolResult
 from coinhts_core.backtests.undefined import Undefined
 
@@ -21,7 +20,7 @@ _PLACES = ("bar", "date")  # which row of the study, and which day
 def document_of(result: Result, *, is_full: bool = False) -> dict[str, Any]:
     """The document, with an equity row a bar when it is to be full."""
     is_shared = len(result.symbols) > 1
-    portfolio = _account_facts(result.outcome, is_full=is_full) if is_shared else None
+    portfolio = _account_facts(result, is_full=is_full) if is_shared else None
     return {
         "id": result.id,
         "mode": result.mode,
@@ -46,7 +45,7 @@ def _symbol_facts(of: SymbolResult, result: Result, *, is_full: bool) -> dict[st
         "signals": [_signal(row) for row in of.signals.select(_SIGNAL).iter_rows(named=True)],
     }
     is_alone = len(result.symbols) == 1
-    alone = _account_facts(result.outcome, is_full=is_full) if is_alone else {"metrics": of.fills.figures.as_json()}
+    alone = _account_facts(result, is_full=is_full) if is_alone else {"metrics": of.fills.figures.as_json()}
     if result.mode == "account":
         return {**facts, **alone}
     measured = {name: None if isinstance(of, Undefined) else of for name, of in of.study.measured().items()}
@@ -55,10 +54,11 @@ def _symbol_facts(of: SymbolResult, result: Result, *, is_full: bool) -> dict[st
     return {**facts, "metrics": {**measured, "coin_hts": of.study.coin_hts()}, "trades": trades, "account": twin}
 
 
-def _account_facts(outcome: Outcome, *, is_full: bool) -> dict[str, Any]:
+def _account_facts(result: Result, *, is_full: bool) -> dict[str, Any]:
+    outcome = result.outcome
     optimistic = outcome.daily if outcome.daily_optimistic is None else outcome.daily_optimistic
     facts: dict[str, Any] = {
-        "metrics": outcome.figures.as_json(),
+        "metrics": result.figures.as_json(),
         "benchmarks": {name: _total(equity) for name, equity in outcome.benchmarks.items()},
         "bounds": {
             "ambiguous_bars": outcome.ambiguous,

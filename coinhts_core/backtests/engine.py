@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from coinhts_core.backtests.account import Costs, Limits
 from coinhts_core.candles.bars import Bars
-from coinhts_core.compiled import borrowing, compiled
+from coinhts_core.compiled import A_LINE, borrowing, compiled, fetch_ahead
 from coinhts_core.signals import Turned, turns_of
 from coinhts_core.strategies import LEAVE, NOTHING, Decisions
 
@@ -48,6 +48,7 @@ NO_SPANS = np.empty((0, 2), dtype=np.int64)
 _VOLUME_STEPS = 1e8  # Upbit cuts volumes to 8 decimals
 _CRUMB = 1e-14  # of the cash
 _ABREAST = 64  # bars
+_AHEAD = 16  # entries
 _ROUNDING = 6e-16  # what five roundings of doubles may add up to, in parts of the number
 
 
@@ -166,7 +167,7 @@ def led(  # noqa: C901, PLR0912, PLR0915, PLR0917 - compiled: the table above, h
     cash, volume, entry_price, peak, held, order, fraction, last_price = marks
     has_levels = knobs.stop_loss < 1.0 or knobs.trailing_stop < 1.0 or knobs.take_profit < np.inf
     filled, ambiguous = 0, 0
-    bar, end, into, out, held_from = 0, len(bars.open), 0, 0, 0
+    bar, end, into, out, held_from, fetched = 0, len(bars.open), 0, 0, 0, 0
     hit, stop, why, target, opening = end, 0.0, 0, 0.0, bars.open[0] if end else 0.0
     while bar < end:
         if order == BUY and volume == 0.0:
@@ -221,6 +222,8 @@ def led(  # noqa: C901, PLR0912, PLR0915, PLR0917 - compiled: the table above, h
             while into < len(turns) and turns[into] <= bar:
                 into += 1
             bar = end
+            if has_levels:
+                fetched = fetch_held(bars, turns, fetched, min(into + _AHEAD, len(turns)))
             if into < len(turns):
                 bar, opening = turns[into], openings[into]
                 order, fraction = BUY, fractions[min(bar - 1, len(fractions) - 1)]
@@ -244,6 +247,17 @@ def behind(turns: Turned, opens: Floats, openings: Floats) -> int:
         openings[place] = opens[min(abs(turns[place]), len(opens) - 1)]
         entries += turns[place] > 0
     return entries
+
+
+@borrowing
+def fetch_held(bars: Prices, turns: Turned, first: int, end: int) -> int:
+    """Have the bars fetched that are looked at when one of these turns enters; how far they are."""
+    for place in range(first, end):
+        if turns[place] > 0:
+            for bar in range(turns[place], turns[place] + _ABREAST, A_LINE):
+                fetch_ahead(bars.low, bar)
+                fetch_ahead(bars.high, bar)
+    return max(first, end)
 
 
 @borrowing

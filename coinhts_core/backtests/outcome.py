@@ -169,10 +169,6 @@ class Outcome:
         return next(iter(self.benchmarks.values()))
 
     @cached_property
-    def figures(self) -> Figures:
-        return Figures(self)
-
-    @cached_property
     def round_trips(self) -> RoundTrips:
         return self.parts[0].round_trips if len(self.parts) == 1 else RoundTrips.from_frame(self.trades)
 

@@ -7,8 +7,9 @@ A name is one of the strategy's knobs or an option of the account. Combinations 
 knobs do not go together, such as a fast average that is slower than the slow one, are left out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -78,15 +79,13 @@ def _values(kind: type[Strategy], name: str, values: Any) -> list[Any]:
     return listed
 
 
-def _combinations(axes: Sequence[list[Any]], samples: int | None, seed: int) -> Iterable[tuple[Any, ...]]:
+def _combinations(axes: Sequence[list[Any]], samples: int | None, seed: int) -> Iterator[tuple[Any, ...]]:
     lengths = [len(axis) for axis in axes]
     total = prod(lengths)
     if total > _MOST:
         raise RefusedError(reason=f"{total:.1e} combinations are more than can be told apart; name fewer values")
     if samples is None or samples >= total:
-        places: Iterable[int] = range(total)
-    else:
-        places = np.sort(np.random.default_rng(seed).choice(total, samples, replace=False)).tolist()
-    strides = [prod(lengths[place + 1 :]) for place in range(len(axes))]
-    for place in places:
-        yield tuple(axis[place // stride % length] for axis, stride, length in zip(axes, strides, lengths, strict=True))
+        return product(*axes)
+    places = np.sort(np.random.default_rng(seed).choice(total, samples, replace=False))
+    chosen = np.unravel_index(places, lengths)
+    return zip(*([axis[at] for at in of.tolist()] for axis, of in zip(axes, chosen, strict=True)), strict=True)

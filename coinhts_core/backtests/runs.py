@@ -22,6 +22,7 @@ import polars as pl
 
 from coinhts_core.backtests.account import Account
 from coinhts_core.backtests.courses import Coin, epochs, lead
+from coinhts_core.backtests.figures import Figures
 from coinhts_core.backtests.outcome import Fills, Outcome, times
 from coinhts_core.backtests.sources import Candles, asked_by, identity, sources
 from coinhts_core.backtests.study import Study, study
@@ -106,9 +107,14 @@ class Result:
     def strategy_name(self) -> str:
         return name_of(type(self.strategy))
 
+    @cached_property
+    def figures(self) -> Figures:
+        """Here, and not in the outcome: that would hold itself, and wait for the garbage collector to be freed."""
+        return Figures(self.outcome)
+
     @property
     def metrics(self) -> Mapping[str, float | None]:
-        return self.outcome.figures.values
+        return self.figures.values
 
     @property
     def trades(self) -> pl.DataFrame:
@@ -121,7 +127,7 @@ class Result:
     @cached_property
     def warnings(self) -> list[str]:
         """Why a figure is missing, and what a reader should not overlook."""
-        sentences = self.outcome.figures.warnings()
+        sentences = self.figures.warnings()
         if self.outcome.ambiguous:
             other = self.outcome.daily_optimistic
             better = "" if other is None else f"; had all gone well it would end with {other[-1]:,.0f} KRW"

@@ -30,7 +30,7 @@ def sheet_of(result: Result, counted: Counted | None = None) -> Sheet:
         days=days_of(outcome),
         equity=outcome.daily,
         trades=_trades(result),
-        figures=outcome.figures,
+        figures=result.figures,
         candles=candles_of(outcome.parts[0].bars) if len(names) == 1 else NO_CANDLES,
         optimistic=outcome.daily_optimistic,
         benchmarks=outcome.benchmarks,

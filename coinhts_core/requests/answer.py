@@ -119,5 +119,5 @@ def figures_of(result: Result | Table) -> dict[str, Any]:
     if isinstance(result, Table):
         return {"rows": result.rows.height, **result.told.get("metrics", {})}
     named = ("total_return", "max_drawdown", "sharpe", "trades")
-    metrics = result.outcome.figures.as_json()
+    metrics = result.figures.as_json()
     return {name: metrics[name] for name in named if name in metrics}

@@ -78,7 +78,7 @@ class Facts:
 def facts_of(result: Result | Table, asked: Mapping[str, Any]) -> Facts:
     """What a run says of itself goes before what was asked, but for the days: it knows the knobs that nobody named."""
     if isinstance(result, Result):
-        own, metrics, making = _of_run(result), dict(result.outcome.figures.as_json()), made_from(result)
+        own, metrics, making = _of_run(result), dict(result.figures.as_json()), made_from(result)
     else:
         own, metrics, making = {"kind": result.kind}, dict(result.told.get("metrics", {})), result.made_from
     known = {"mode": "account", "params": {}, "account": {}, **_days(result), **asked, **own}

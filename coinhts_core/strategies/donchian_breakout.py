@@ -8,7 +8,7 @@ from pydantic import Field
 
 from coinhts_core.candles.bars import Bars
 from coinhts_core.indicators import exceeds_all_before, exceeds_average, sma
-from coinhts_core.strategies import ENTER, Decisions, Notes, Strategy
+from coinhts_core.strategies import Decisions, Notes, Strategy
 
 
 class DonchianBreakout(Strategy):
@@ -37,7 +37,7 @@ class DonchianBreakout(Strategy):
     def decide(self, bars: Bars) -> Decisions:
         surges = exceeds_average(bars.volume, self.vol_window, self.vol_multiplier)
         surges[: self.warmup] = False
-        return ENTER * exceeds_all_before(bars.close, bars.high, self.window, surges).view(np.int8)
+        return exceeds_all_before(bars.close, bars.high, self.window, surges).view(np.int8)  # true is to enter
 
     def explain(self, bars: Bars, rows: NDArray[np.intp]) -> Notes:
         usual = sma(bars.volume, self.vol_window)[rows]

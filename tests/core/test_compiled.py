@@ -75,6 +75,21 @@ def fresh(count):
     return np.zeros(count).sum()
 
 
+@compiled.compiled
+def fetched(numbers, place):
+    """Ask for a number that nobody reads."""
+    compiled.fetch_ahead(numbers, place)
+    return numbers[0]
+
+
+def test_what_is_fetched_ahead_may_lie_anywhere():
+    """The processor is told so, and nothing comes of a place that no array has."""
+    numbers = np.arange(6.0)
+    assert [fetched(numbers, place) for place in (0, 5, 6, -1, 10**15)] == [0.0] * 5
+    (assembly,) = fetched.inspect_asm().values()
+    assert "prefetch" in assembly or "prfm" in assembly
+
+
 def test_what_borrows_works_on_what_others_hold():
     """It leaves them as they were, and can make none of its own: so nothing counts who refers to them."""
     numbers = np.arange(6.0).reshape(3, 2)

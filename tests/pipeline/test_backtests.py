@@ -182,7 +182,7 @@ def test_a_result_of_a_file_is_judged_by_its_own_days(at_home, mode):
     keep(at_home, result)
     found = kept(at_home, result.id)
     assert found.days == len(result.outcome.daily) - 1 == 13
-    assert found.badge == badge_of(result.outcome.figures.values, 13)
+    assert found.badge == badge_of(result.figures.values, 13)
     assert "not known" in found.badge.sentence
 
 

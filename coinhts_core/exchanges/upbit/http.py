@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlencode
@@ -70,7 +71,7 @@ class Http:
         self._base_url = base_url
         self._bounds = bounds
         self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_trusting_the_system(),
             max_connections=10,
             keepalive_expiry=30.0,
             network_backend=_PunctualBackend(),
@@ -114,6 +115,12 @@ class Http:
 
     def _broken(self, reason: str) -> ExchangeUnavailableError:
         return ExchangeUnavailableError(venue=self._venue, reason=reason)
+
+
+@cache
+def _trusting_the_system() -> ssl.SSLContext:
+    """One for all, since reading whom the system trusts takes longer than many a call."""
+    return ssl.create_default_context()
 
 
 def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The door: the same answer as the chain's fold, sane answers to odd candles, one clear sentence to bad ones."""
 
 from datetime import date
+from gc import collect, disable, enable
+from weakref import ref
 
 import polars as pl
 import pytest
@@ -22,6 +24,20 @@ def test_the_example_of_the_contract():
     indexed = run(candles(walk(500)).to_pandas().set_index("opened_at"), strategy, account)
     assert result.id == again.id == indexed.id
     assert result.trades.equals(again.trades)
+
+
+def test_a_result_that_nobody_holds_is_gone_at_once():
+    """It does not hold itself: its memory is there for the next run, and not once the garbage collector comes."""
+    result = run(candles(walk(500)), load("sma_cross", fast=3, slow=8), PLAIN)
+    assert result.metrics["trades"]
+    gone = [ref(of) for of in (result, result.outcome, result.symbols[0])]
+    collect()
+    disable()
+    try:
+        del result
+        assert [of() for of in gone] == [None, None, None]
+    finally:
+        enable()
 
 
 def test_finer_candles_are_joined_and_order_what_happens_inside():

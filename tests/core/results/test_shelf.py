@@ -50,7 +50,7 @@ def test_a_result_is_found_as_it_was_kept(shelf, coins, mode):
     frames = shelf.frames(result.id)
     assert set(frames) == {"summary", "signals", "trades", "equity"}
     assert frames["equity"].equals(result.equity)
-    assert row.metrics == result.outcome.figures.as_json()
+    assert row.metrics == result.figures.as_json()
     assert (row.total_return, row.trades) == (result.metrics["total_return"], result.metrics["trades"])
 
 
