@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from secrets import token_hex
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -34,6 +35,7 @@ from coinhts_core.markets import Market
 
 UNDATED: Literal["all"] = "all"
 _FORMAT = 1
+_PATHS_REMEMBERED = 16_384
 
 Day = date | Literal["all"]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -94,6 +96,7 @@ class Place:
     is_marker: bool
 
 
+@lru_cache(_PATHS_REMEMBERED)
 def locate(path: str) -> Place | None:
     """None for a path that is not ours."""
     found = _PATH.fullmatch(path)
@@ -134,7 +137,7 @@ class SchemaMark:
     version: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Commit:
     """One version of a folder."""
 
@@ -167,9 +170,10 @@ class Commit:
     def digest(self) -> str:
         return digest(_COMMIT.dump_python(self, mode="json"))
 
-    @property
-    def dated(self) -> dict[date, DayEntry]:
-        return {day: entry for day, entry in self.days.items() if day != UNDATED}
+    @cached_property
+    def dated(self) -> Mapping[date, DayEntry]:
+        """Its days, in their order."""
+        return dict(sorted((day, entry) for day, entry in self.days.items() if day != UNDATED))
 
     def to_text(self) -> bytes:
         return canonical(_COMMIT.dump_python(self, mode="json") | {"digest": self.digest}).encode()

@@ -2,31 +2,27 @@
 
 What lives here: `DirectoryStore`. What stays out: the promises it keeps (`store`).
 
-Links inside the root may point anywhere; none is followed out of it.
+Links inside the root may point anywhere; none is followed out of it, and what is linked is not listed.
 """
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
-
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore
 
 from coinhts_core.errors import HomeUnusableError
 from coinhts_core.lake.store import UNFINISHED, Listed
 
 
 class DirectoryStore:
-    """A directory. obstore reads and lists; creating is ours, for obstore does not promise fsync."""
+    """A directory."""
 
     def __init__(self, root: Path) -> None:
         with _in_words(root):
             root.mkdir(parents=True, exist_ok=True)
             self._root = root.resolve(strict=True)
-            self._files = LocalStore(self._root)
 
     def full_name(self, path: str) -> str:
         return str(self._root / path)
@@ -48,17 +44,14 @@ class DirectoryStore:
 
     def get(self, path: str) -> memoryview | None:
         with _in_words(self._root):
-            self._inside(path)
             try:
-                return memoryview(self._files.get(path).bytes())
+                return memoryview(self._inside(path).read_bytes())
             except FileNotFoundError:
                 return None
 
     def listed(self, prefix: str | None = None) -> Iterator[Listed]:
         with _in_words(self._root):
-            for batch in self._files.list(prefix, chunk_size=1_000):
-                for found in batch:
-                    yield Listed(found["path"], found["size"], found["last_modified"], str(found["e_tag"]))
+            yield from _below(self._inside(prefix), f"{prefix}/") if prefix else _below(self._root, "")
 
     def remove(self, path: str) -> None:
         with _in_words(self._root):
@@ -83,8 +76,22 @@ def _in_words(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise HomeUnusableError(home=root, reason=error.strerror or str(error)) from error
-    except BaseError as error:
-        raise HomeUnusableError(home=root, reason=str(error).partition("\n")[0]) from error
+
+
+def _below(folder: str | Path, path: str) -> Iterator[Listed]:
+    """Every file; a name that goes meanwhile is told of or not."""
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path, f"{path}{entry.name}/")
+        elif entry.is_file(follow_symlinks=False):
+            with suppress(FileNotFoundError):
+                stat = entry.stat(follow_symlinks=False)
+                version = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
+                yield Listed(f"{path}{entry.name}", stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC), version)
 
 
 def _write_durably(file: Path, content: bytes) -> None:

@@ -34,11 +34,11 @@ def encode(frame: pl.DataFrame) -> bytes:
 
 def decode(content: memoryview, name: str, schema: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
     try:
-        file = pq.ParquetFile(pa.py_buffer(content), page_checksum_verification=True)
+        file = pq.ParquetFile(pa.py_buffer(content), pre_buffer=False, page_checksum_verification=True)
         for column in columns or ():
             if column not in file.schema_arrow.names:
                 raise BadFrameError(schema=schema, column=column, reason="is not stored")
-        return pl.DataFrame(pl.from_arrow(file.read(columns, use_threads=False), rechunk=False))
+        return pl.DataFrame(file.read(columns, use_threads=False).to_reader())  # as a table it would take longer
     except (pa.ArrowException, OSError) as error:
         raise DamagedObjectError(path=name, reason=str(error).partition("\n")[0]) from error
 

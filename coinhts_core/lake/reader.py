@@ -3,8 +3,8 @@
 What lives here: `Reader`, and `Stored`, what it gives. What stays out: which commits exist (`journal`), how
 decoded columns are kept (`decoded`), and what callers call (`lake`).
 
-What a symbol has stored in a year is kept decoded under the hash of its days' hashes and of the objects they lie in,
-so any change gives another name. Rows that were kept had been checked before; the lake is then not read at all.
+What a symbol has stored in a year is kept decoded under the hash of the hashes of the objects it lies in, so any other
+row gives another name. Rows that were kept had been checked before; the lake is then not read at all.
 """
 
 import os
@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cache
 from hashlib import sha256
 from itertools import groupby
 from typing import TypeVar
@@ -20,7 +20,7 @@ from typing import TypeVar
 import polars as pl
 
 from coinhts_core.errors import DamagedObjectError, NotStoredError
-from coinhts_core.hashes import Fact, digest
+from coinhts_core.hashes import digest
 from coinhts_core.lake.commits import Commit, DayEntry, Folder
 from coinhts_core.lake.decoded import Decoded
 from coinhts_core.lake.journal import Journal
@@ -64,19 +64,10 @@ class Reader:
         kept = self._decoded.get(_name(heads.values())) if self._decoded and wanted else None
         if kept is not None and set(columns or ()) <= set(kept.columns):
             return [_out_of_kept(heads.values(), kept, first_day, last_day, columns)]
-        months = self._abreast(lambda folder: self.newest(folder, heads[folder], columns), wanted)
+        months = _abreast(lambda folder: self.newest(folder, heads[folder], columns), wanted)
         if self._decoded and columns is None and wanted and len(wanted) == len(heads):
             _keep(self._decoded, months)
         return [_cut(commit, rows, first_day, last_day) for commit, rows in months]
-
-    def _abreast(self, read: Callable[[Folder], T], folders: Sequence[Folder]) -> list[T]:
-        """Some at a time: while one waits for its bytes, others are hashed and decoded, which holds nobody else up."""
-        return list(self._threads.map(read, folders)) if len(folders) > 1 else [read(folder) for folder in folders]
-
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        """One more than there are cores. They stay, for a new one would have to be given all its memory anew."""
-        return ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1, "lake")
 
     def whole(self, folder: Folder, columns: Sequence[str] | None = None) -> pl.DataFrame:
         head = self._journal.head(folder)
@@ -112,6 +103,20 @@ class Reader:
         return decode(content, name, commit.schema.name, columns)
 
 
+def _abreast(read: Callable[[Folder], T], folders: Sequence[Folder]) -> list[T]:
+    """Some at a time: while one waits for its bytes, others are hashed and decoded, which holds nobody else up."""
+    return list(_threads().map(read, folders)) if len(folders) > 1 else [read(folder) for folder in folders]
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """One more than there are cores, for all readers. They stay: a new one would have to be given its memory anew."""
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1, "lake")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)  # a child has no thread of its parent's
+
+
 def _keep(decoded: Decoded, months: Sequence[tuple[Commit, pl.DataFrame]]) -> None:
     rows = pl.concat([rows for _, rows in months], how="diagonal")
     if rows["day"].is_sorted():
@@ -119,11 +124,7 @@ def _keep(decoded: Decoded, months: Sequence[tuple[Commit, pl.DataFrame]]) -> No
 
 
 def _name(commits: Collection[Commit]) -> str:
-    days: list[Fact] = [
-        [str(day), entry.content_hash] for commit in commits for day, entry in sorted(commit.dated.items())
-    ]
-    objects: list[Fact] = [commit.sha256 for commit in commits]
-    return digest("decoded 1", objects, days)
+    return digest("decoded 2", [commit.sha256 for commit in commits])
 
 
 def _year(folder: Folder) -> str:
@@ -144,13 +145,9 @@ def _out_of_kept(
     since = kept["day"].search_sorted(first_day, "left")
     until = kept["day"].search_sorted(last_day, "right")
     shown = [name for name in kept.columns if columns is None or name in ("day", *columns)]
-    return Stored(kept.select(shown)[since:until], _entries(commits, first_day, last_day))
+    return Stored(kept[shown][since:until], _entries(commits, first_day, last_day))
 
 
 def _entries(commits: Collection[Commit], first_day: date, last_day: date) -> dict[date, DayEntry]:
-    entries = [of for commit in commits for of in commit.dated.items()]
-    return {day: entry for day, entry in sorted(entries, key=_day) if first_day <= day <= last_day}
-
-
-def _day(of: tuple[date, DayEntry]) -> date:
-    return of[0]
+    entries = (of for commit in commits for of in commit.dated.items())
+    return {day: entry for day, entry in entries if first_day <= day <= last_day}

@@ -74,6 +74,13 @@ def test_undated_commits_come_back():
     assert commit.dated == {}
 
 
+def test_days_come_in_their_order():
+    """However a writer merged them."""
+    (entry,) = COMMIT.days.values()
+    commit = replace(COMMIT, days={date(2026, 1, day): entry for day in (7, 5, 6)})
+    assert list(commit.dated) == [date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7)]
+
+
 def test_no_damaged_marker_is_believed():
     """Every flipped bit and every truncation of a marker is noticed."""
     text = COMMIT.to_text()

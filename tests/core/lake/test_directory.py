@@ -80,6 +80,38 @@ def test_links_lead_nowhere(store, tmp_path):
     assert [path.read_text() for path in outside.iterdir()] == ["secret"]
 
 
+def test_what_is_linked_is_not_listed(store, tmp_path):
+    """Neither a linked file nor what lies in a linked folder, nor a link around in a circle; all else is."""
+    store.create("a/one", b"1")
+    root = tmp_path / "lake"
+    (root / "b").symlink_to(root / "a")
+    (root / "a" / "two").symlink_to(root / "a" / "one")
+    (root / "a" / "again").symlink_to(root)
+    assert [listed.path for listed in store.listed()] == ["a/one"]
+    assert store.get("b/one") == b"1"
+
+
+def test_names_may_go_while_they_are_listed(store, tmp_path):
+    """Another process sweeps meanwhile: what is gone is not told of, be it a file or a folder."""
+    names = {"a/one", "a/two", "b/one"}
+    for name in names:
+        store.create(name, b"1")
+    listing = store.listed()
+    for name in names - {next(listing).path}:
+        store.remove(name)
+    for folder in (tmp_path / "lake").iterdir():
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    assert list(listing) == []
+
+
+def test_listing_leads_nowhere_else(store, tmp_path):
+    """A prefix that leads out is refused like any other path."""
+    (tmp_path / "outside").mkdir()
+    with pytest.raises(HomeUnusableError, match="leads out"):
+        list(store.listed("../outside"))
+
+
 def test_unusable_roots_are_named(tmp_path):
     """A root that is a file, or cannot be made, is refused with the system's reason."""
     (tmp_path / "file").write_text("")

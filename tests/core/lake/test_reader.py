@@ -1,4 +1,7 @@
 import random
+import subprocess
+import sys
+import textwrap
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import coinhts_core
 from coinhts_core.errors import BadFrameError, DamagedObjectError, NotStoredError
 from coinhts_core.lake.commits import Folder
 from coinhts_core.lake.decoded import Decoded
@@ -14,6 +18,7 @@ from coinhts_core.lake.directory import DirectoryStore
 from coinhts_core.lake.lake import Lake
 from coinhts_core.markets import Market
 
+REPOSITORY = Path(coinhts_core.__file__).parents[1]
 BTC = Market("KRW-BTC")
 JANUARY = Folder("bars", BTC, "2026-01")
 FIRST, SECOND = date(2026, 1, 1), date(2026, 1, 2)
@@ -136,3 +141,19 @@ def test_a_part_of_a_year_is_not_kept(tmp_path, bars):
     keeping.read("bars", BTC, FIRST, FIRST)
     keeping.read("bars", BTC, *YEARS, ["close"])
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_forked_child_has_threads_of_its_own():
+    """None of its parent's live in it: a child that waited for them would wait for ever."""
+    script = """
+        import os
+        from coinhts_core.lake import reader
+        assert reader._threads().submit(sum, [1, 2]).result() == 3
+        child = os.fork()
+        if not child:
+            os._exit(reader._threads().submit(sum, [3, 4]).result(timeout=5))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "7"
