@@ -1,9 +1,9 @@
 """Where Dagster keeps what steps print: in the bucket of the lake, or on the disk.
 
 What lives here: the part of Dagster's configuration that says so. What stays out: keeping and reading them, which is
-Dagster's.
+Dagster's, but for how it is done on a disk (`step_prints`).
 
-A directory's installation configures nothing, so that nothing of Amazon's is imported. Keys come by the AWS chain; an
+A directory's installation names nothing of Amazon's, so that nothing of it is imported. Keys come by the AWS chain; an
 address, which may carry a password, is named by its variable: whoever lists the processes sees this configuration.
 """
 
@@ -18,9 +18,10 @@ REGION = "AWS_DEFAULT_REGION"
 
 
 def configured(settings: Settings, folder: Path) -> dict[str, Any]:
-    """What goes into dagster.yaml; the folder is where logs lie until they are whole."""
+    """What goes into dagster.yaml; the folder is where logs lie, in a bucket's installation until they are whole."""
     if not settings.lake_url.startswith("s3://"):
-        return {}
+        kept = {"base_dir": str(folder / "storage")}
+        return {"compute_logs": {"module": "coinhts_pipeline.step_prints", "class": "StepPrints", "config": kept}}
     lake = urlsplit(settings.lake_url)
     config: dict[str, Any] = {
         "bucket": lake.netloc,

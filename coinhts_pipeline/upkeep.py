@@ -163,7 +163,7 @@ def _backups(at: Looked) -> Tidied:
     if at.only_looks or report.refusals:
         gone = [] if report.refusals else report.obsolete
         return Tidied(len(gone), sum(of.size for of in gone), report.refusals or tuple(of.name for of in gone))
-    pruned = prune(shelf, report, at.moment)
+    pruned = prune(at.rooms.settings, shelf, report, at.moment)
     if pruned.refused:
         raise RefusedError(reason=pruned.refused)
     return Tidied(len(pruned.backups) + len(pruned.left_overs) + pruned.objects, pruned.size, pruned.backups)

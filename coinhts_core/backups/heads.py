@@ -6,13 +6,13 @@ commits, which nobody reads, and whatever else lies in the same place.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from hashlib import sha256
 from typing import Any
 
+from coinhts_core.backups.abreast import abreast
 from coinhts_core.backups.manifest import Entry
 from coinhts_core.backups.objects import Objects
 from coinhts_core.candles.frame import MINUTES
@@ -20,7 +20,6 @@ from coinhts_core.errors import DamagedObjectError
 from coinhts_core.lake.commits import Commit, Folder, locate
 from coinhts_core.lake.store import Store
 
-_ABREAST = 8
 _LOOKS = 3
 # What killed writers left behind has no name of its own yet.
 _OWN = re.compile(r"venue\.json|uploaded-(?:files|notes)/(?P<name>.+)(?<!\.unfinished)")
@@ -52,17 +51,11 @@ def folders_and_files(lake: Store) -> tuple[list[Folder], list[list[str]]]:
 def copied(
     lake: Store, objects: Objects, folders: Iterable[Folder], files: Iterable[Iterable[str]], step: Steps
 ) -> Heads:
-    """Some at a time: while one waits for its bytes, others are hashed."""
+    """Some at a time; what is damaged is told and keeps nothing else back."""
     heads = Heads()
-    with ThreadPoolExecutor(_ABREAST) as pool:
-        looks = [pool.submit(_folder, lake, objects, folder) for folder in folders]
-        looks += [pool.submit(_files, lake, objects, group) for group in files]
-        try:
-            for look in looks:
-                _take_in(heads, look.result, step)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    looks = [partial(_folder, lake, objects, folder) for folder in folders]
+    looks += [partial(_files, lake, objects, group) for group in files]
+    abreast(_found_by, looks, lambda found: _take_in(heads, found, step))
     return heads
 
 
@@ -84,13 +77,19 @@ def lacking(heads: Heads, days: Mapping[str, list[date]], frames: Mapping[str, l
 _Found = tuple[list[Entry], dict[Folder, frozenset[date]]]
 
 
-def _take_in(heads: Heads, look: Callable[[], _Found], step: Steps) -> None:
+def _found_by(look: Callable[[], _Found]) -> _Found | DamagedObjectError:
     try:
-        entries, days = look()
+        return look()
     except DamagedObjectError as error:
-        heads.damages.append(f"{error.path} could not be copied: {error.reason}")
+        return error
+
+
+def _take_in(heads: Heads, found: _Found | DamagedObjectError, step: Steps) -> None:
+    if isinstance(found, DamagedObjectError):
+        heads.damages.append(f"{found.path} could not be copied: {found.reason}")
         step("damaged")
         return
+    entries, days = found
     heads.entries += entries
     heads.days |= days
     step(entries[-1].path if entries else "nothing")

@@ -16,6 +16,8 @@ from coinhts_core.backups.retention import YOUNG_ENOUGH
 from coinhts_core.backups.shelf import BackupShelf, Kept
 from coinhts_core.errors import DamagedBackupError
 from coinhts_core.frames import Column, Schema
+from coinhts_core.ledger.connection import Ledger
+from coinhts_core.ledger.queries import load_queries
 
 TOO_OLD = timedelta(hours=36)
 PROOFS = ("tables", "constraints", "lake", "partitions", "backtest")
@@ -150,37 +152,60 @@ def dump_size(manifest: Manifest) -> int:
 
 @dataclass(frozen=True)
 class Age:
-    """How old the newest is that was proved good; of none nothing is known."""
+    """How old the newest is that was proved good; of none, how long the house has been without, where that is known."""
 
     what: str
     newest: datetime | None
     age: timedelta | None
+    without: timedelta | None = None
 
     @property
     def is_young_enough(self) -> bool:
-        return self.age is not None and self.age <= YOUNG_ENOUGH
+        """A new house has none before the first is due, and is not reproached for it."""
+        known = self._known
+        return known is not None and known <= YOUNG_ENOUGH
 
     @property
     def is_too_old(self) -> bool:
         """Old enough to be an error: a day was missed, and half of the next one has gone by."""
-        return self.age is not None and self.age > TOO_OLD
+        known = self._known
+        return known is not None and known > TOO_OLD
 
     @property
     def told(self) -> str:
-        if self.age is None:
-            return f"there is no {self.what}"
-        return f"the newest {self.what} is {self.age / timedelta(hours=1):.1f} hours old"
+        if self.age is not None:
+            return f"the newest {self.what} is {self.age / timedelta(hours=1):.1f} hours old"
+        if self.without is not None:
+            return f"there is no {self.what}, and the house is {self.without / timedelta(hours=1):.1f} hours old"
+        return f"there is no {self.what}"
+
+    @property
+    def _known(self) -> timedelta | None:
+        return self.without if self.age is None else self.age
 
 
-def age_of_backup(backups: Iterable[Kept], moment: datetime) -> Age:
+def begun_at(ledger: Ledger) -> datetime | None:
+    """Since when there is this house."""
+    with ledger.transaction() as connection:
+        row = connection.execute(load_queries("installation")["find_beginning"]).fetchone()
+    return row[0] if row else None
+
+
+def age_of_backup(backups: Iterable[Kept], moment: datetime, begun: datetime | None = None) -> Age:
     """Of the newest that was verified."""
     newest = max((of.taken_at for of in backups if of.verdict == "verified"), default=None)
-    return Age("backup that was proved good", newest, moment - newest if newest else None)
+    return _age("backup that was proved good", newest, moment, begun)
 
 
-def age_of_drill(backups: Iterable[Kept], moment: datetime) -> Age:
+def age_of_drill(backups: Iterable[Kept], moment: datetime, begun: datetime | None = None) -> Age:
     newest = max((of.drilled_at for of in backups if of.drilled_at), default=None)
-    return Age("drill", newest, moment - newest if newest else None)
+    return _age("drill", newest, moment, begun)
+
+
+def _age(what: str, newest: datetime | None, moment: datetime, begun: datetime | None) -> Age:
+    if newest or begun is None:
+        return Age(what, newest, moment - newest if newest else None)
+    return Age(what, None, None, max(moment - begun, timedelta()))
 
 
 def _told(backups: Iterable[Kept]) -> list[tuple[Kept, Manifest]]:

@@ -5,8 +5,8 @@ rules (`retention`), and when it happens.
 
 A backup's manifest goes first: whoever is killed then leaves no half a backup, but left-overs, which the next one
 removes. Shared objects are removed only when the manifest of every backup that stays, and all that it names, can be
-read and believed; when nobody is taking a backup; and never one that is younger than two days, for somebody may be
-about to name it. Of them, too, at most a fifth goes at once.
+read and believed; when nobody is taking a backup; and never one that is younger than two days, for another house may
+be about to name it. Of them, too, at most a fifth goes at once.
 """
 
 import logging
@@ -18,8 +18,10 @@ from coinhts_core.backups import parts
 from coinhts_core.backups.manifest import Manifest
 from coinhts_core.backups.retention import SHIPPED, Policy, Report, judged
 from coinhts_core.backups.shelf import MANIFEST, OBJECTS, BackupShelf
+from coinhts_core.backups.turns import removing
 from coinhts_core.errors import DamagedBackupError, RefusedError, UnknownBackupError
 from coinhts_core.lake.store import Listed
+from coinhts_core.settings import Settings
 
 GRACE = timedelta(days=2)
 _PART_AT_ONCE = 5
@@ -46,11 +48,16 @@ def looked_over(shelf: BackupShelf, moment: datetime, policy: Policy = SHIPPED) 
     return judged(kept, moment, policy, written_at)
 
 
-def prune(shelf: BackupShelf, report: Report, moment: datetime) -> Pruned:
+def prune(settings: Settings, shelf: BackupShelf, report: Report, moment: datetime) -> Pruned:
     """What the report lets go, and what nobody needs then; nothing where the report refuses, or the place does.
 
     Whoever takes backups may have a key that removes none: then it is another's to do.
     """
+    with removing(settings):
+        return _pruned(shelf, report, moment)
+
+
+def _pruned(shelf: BackupShelf, report: Report, moment: datetime) -> Pruned:
     if report.refusals:
         return Pruned(refused=report.refusals[0])
     files = shelf.files()

@@ -9,8 +9,7 @@ transaction, so it holds all or nothing. The ledger comes last, for it names wha
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -19,6 +18,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict
 
 from coinhts_core.backups import parts
+from coinhts_core.backups.abreast import abreast
 from coinhts_core.backups.facts import difference, snapshot_of
 from coinhts_core.backups.files import differing, own_files, put_back
 from coinhts_core.backups.heads import is_of_the_lake
@@ -36,8 +36,6 @@ from coinhts_core.lake.places import open_store
 from coinhts_core.lake.store import Store
 from coinhts_core.ledger.places import sync_directory
 from coinhts_core.settings import Settings, usable_home
-
-_ABREAST = 8
 
 
 @dataclass(frozen=True)
@@ -162,18 +160,8 @@ def _fill_lake(lake: Store, manifest: Manifest, heads: list[Entry], objects: Obj
             raise NotEmptyError(place=lake.full_name(entry.path), found="other bytes")
         steps(entry.path)
 
-    _abreast(put, [entry for entry in heads if not entry.path.endswith(".json")])
-    _abreast(put, [entry for entry in heads if entry.path.endswith(".json")])
-
-
-def _abreast(put: Callable[[Entry], None], entries: Iterable[Entry]) -> None:
-    with ThreadPoolExecutor(_ABREAST) as pool:
-        try:
-            for done in [pool.submit(put, entry) for entry in entries]:
-                done.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    abreast(put, [entry for entry in heads if not entry.path.endswith(".json")])
+    abreast(put, [entry for entry in heads if entry.path.endswith(".json")])
 
 
 def _fill(shelf: BackupShelf, manifest: Manifest, database: str, url: str, steps: Steps) -> None:

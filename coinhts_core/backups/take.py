@@ -23,6 +23,7 @@ from coinhts_core.backups.parts import FILES, HEADS, dump_name
 from coinhts_core.backups.programs import PIECE, ProgramError, dumped, major_of, program, read_wholly, version_of
 from coinhts_core.backups.progress import Progress, Steps
 from coinhts_core.backups.shelf import MANIFEST, BackupShelf
+from coinhts_core.backups.turns import taking
 from coinhts_core.errors import CoinhtsError, DamagedBackupError, RefusedError
 from coinhts_core.lake.places import open_store
 from coinhts_core.ledger.address import spoken_as, url_of
@@ -51,6 +52,11 @@ class _Known:
 
 def take(settings: Settings, shelf: BackupShelf, moment: datetime, progress: Progress | None = None) -> Manifest:
     """Back up the installation whose addresses the settings name, under the name of the moment."""
+    with taking(settings):
+        return _taken(settings, shelf, moment, progress)
+
+
+def _taken(settings: Settings, shelf: BackupShelf, moment: datetime, progress: Progress | None) -> Manifest:
     name, parent = name_of(moment), shelf.newest()
     urls = addresses(settings)
     lake, objects = open_store(settings.lake_url, settings.s3), Objects(shelf.store)

@@ -155,9 +155,10 @@ def backup_prune(*, is_sure: bool, as_json: bool) -> None:
     from coinhts_core.settings import read_settings
     from coinhts_pipeline import backup_screen
 
-    shelf, at = BackupShelf.open(read_settings()), now()
+    settings, at = read_settings(), now()
+    shelf = BackupShelf.open(settings)
     report = looked_over(shelf, at)
-    pruned = prune(shelf, report, at) if is_sure else None
+    pruned = prune(settings, shelf, report, at) if is_sure else None
     if as_json:
         facts = [of.facts for of in report.verdicts]
         document({"backups": facts, "refusals": report.refusals, "removed": vars(pruned) if pruned else None})

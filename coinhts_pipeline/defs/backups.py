@@ -8,7 +8,7 @@ The rows of each asset are all backups, or drills, there are; the bytes lie wher
 finds wrong is a check that says no, not a run that failed: the run did what it was for.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -22,9 +22,9 @@ from coinhts_core.backups.history import (
     LAKE_BACKUPS,
     LEDGER_BACKUPS,
     PROOFS,
-    Age,
     age_of_backup,
     age_of_drill,
+    begun_at,
     drill_rows,
     drills,
     dump_size,
@@ -57,14 +57,14 @@ _STEP = "backups__drill"
 _SHOWN = 10
 _MEGABYTE = 1_000_000
 _RUNNING = dg.DefaultScheduleStatus.RUNNING
-_VERIFIED = "is_verified"
+_VERIFIED, _AGE = "is_verified", "is_young_enough"
+_AGES = {_LEDGER: age_of_backup, _LAKE: age_of_backup, _DRILL: age_of_drill}
 
 Results = Iterator[dg.Output[Whole] | dg.AssetCheckResult]
 
 
 def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
     del settings, lineup
-    ages = [_age_check(_LEDGER, age_of_backup), _age_check(_LAKE, age_of_backup), _age_check(_DRILL, age_of_drill)]
     back_up = dg.define_asset_job(
         BACK_UP,
         dg.AssetSelection.assets(_LEDGER, _LAKE),
@@ -77,12 +77,12 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
     )
     look_at_backups = dg.define_asset_job(
         LOOK_AT_BACKUPS,
-        dg.AssetSelection.checks(*(of.check_key for of in ages)),
+        dg.AssetSelection.checks(*(dg.AssetCheckKey(key, _AGE) for key in _AGES)),
         description="Tells how old the newest backup and the newest drill are.",
     )
     return dg.Definitions(
         assets=[backed_up, drilled],
-        asset_checks=ages,
+        asset_checks=[ages],
         jobs=[back_up, drill_backup, look_at_backups],
         schedules=[
             _schedule("back_up_daily", BACK_UP, "0 4 * * *", "A backup every day at 04:00 UTC (13:00 KST)."),
@@ -265,23 +265,32 @@ def _verified(kept: Kept) -> Iterator[dg.AssetCheckResult]:
         )
 
 
-def _age_check(key: dg.AssetKey, age_of: Callable[[list[Kept], datetime], Age]) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=key,
-        name="is_young_enough",
-        description="The newest is at most 26 hours old; from 36 hours on that it is not is an error.",
-    )
-    def is_young_enough(house: House) -> dg.AssetCheckResult:
-        with told_to_dagster():
-            age = age_of(BackupShelf.open(house.rooms.settings).listed(), now())
-        return dg.AssetCheckResult(
+@dg.multi_asset_check(
+    name="ages_of_backups",
+    specs=[
+        _spec(
+            key,
+            _AGE,
+            "The newest, or a house without one, is at most 26 hours old; from 36 hours on this is an error.",
+        )
+        for key in _AGES
+    ],
+    can_subset=True,
+)
+def ages(context: dg.AssetCheckExecutionContext, house: House) -> Iterator[dg.AssetCheckResult]:
+    """All at one look at the place where backups lie."""
+    with told_to_dagster():
+        listed, begun = BackupShelf.open(house.rooms.settings).listed(), begun_at(house.rooms.ledger)
+    for key in sorted(of.asset_key for of in context.selected_asset_check_keys):
+        age = _AGES[key](listed, now(), begun)
+        yield dg.AssetCheckResult(
+            asset_key=key,
+            check_name=_AGE,
             passed=age.is_young_enough,
             severity=dg.AssetCheckSeverity.ERROR if age.is_too_old else dg.AssetCheckSeverity.WARN,
             description=age.told,
             metadata={"newest": str(age.newest or "none")},
         )
-
-    return is_young_enough
 
 
 def _schedule(name: str, job: str, cron: str, description: str) -> dg.ScheduleDefinition:

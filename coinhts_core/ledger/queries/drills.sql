@@ -23,3 +23,26 @@ SELECT
     count(*) FILTER (WHERE convalidated) AS valid
 FROM pg_constraint
 WHERE connamespace = 'public'::regnamespace;
+
+-- name: measure_database
+-- Its size in bytes, with what the catalogs carry along of earlier drills.
+SELECT pg_database_size(current_database()) AS size;
+
+-- name: empty_database
+-- Nothing of what was restored is left, and it is as a new one is.
+DO $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT nspname
+        FROM pg_namespace
+        WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+    LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', one.nspname);
+    END LOOP;
+    CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+    GRANT USAGE ON SCHEMA public TO public;
+    COMMENT ON SCHEMA public IS 'standard public schema';
+END
+$$;

@@ -10,6 +10,11 @@ SELECT value
 FROM installation
 WHERE name = 'venue';
 
+-- name: find_beginning
+-- Since when there is this house.
+SELECT min(recorded_at)
+FROM installation;
+
 -- name: tell_time
 -- What the server's clock shows.
 SELECT clock_timestamp();
