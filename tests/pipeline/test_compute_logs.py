@@ -77,4 +77,6 @@ def test_a_secret_in_an_address_is_named_by_its_variable(tmp_path):
     settings = Settings(home=tmp_path, lake="s3://bucket/prefix", s3=S3(endpoint=endpoint, region="seoul"))
     assert "canary" not in json.dumps(configured(settings, tmp_path))
     assert variables(settings) == {"COINHTS_S3__ENDPOINT": endpoint, "AWS_DEFAULT_REGION": "seoul"}
-    assert configured(Settings(home=tmp_path), tmp_path) == variables(Settings(home=tmp_path)) == {}
+    (kept,) = configured(Settings(home=tmp_path), tmp_path).values()
+    assert (kept["class"], kept["config"]) == ("StepPrints", {"base_dir": str(tmp_path / "storage")})
+    assert variables(Settings(home=tmp_path)) == {}

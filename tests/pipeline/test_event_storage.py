@@ -1,3 +1,4 @@
+import time
 from collections import Counter
 
 import dagster as dg
@@ -6,7 +7,7 @@ import pytest
 from dagster_postgres import PostgresEventLogStorage
 
 from coinhts_core.ledger.connection import ensure_database
-from coinhts_pipeline.event_storage import _LEANT_ON, BatchedEventLog, PooledStorage
+from coinhts_pipeline.event_storage import _LEANT_ON, BatchedEventLog, PooledStorage, _remembered
 from tests.pipeline.test_event_rows import some_events
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-21")
@@ -92,6 +93,50 @@ def test_what_cannot_be_written_leaves_nothing_of_it(postgres, monkeypatch):
         counts = "SELECT (SELECT count(*) FROM event_logs), (SELECT count(*) FROM asset_event_tags)"
         assert connection.execute(counts).fetchone() == (0, 0)
     storage.dispose()
+
+
+def test_a_connection_that_was_hung_up_on_is_not_used(postgres):
+    """Who restarts the server, or ends a session, is not met by an error at the next question."""
+    url = postgres.url("hung_up_storage")
+    ensure_database(url)
+    with dg.instance_for_test(overrides={"storage": _chosen(url)}) as instance:
+        instance.get_run_stats("nobody")
+        with psycopg.connect(url, autocommit=True) as connection:
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            ended = connection.execute(f"SELECT pg_terminate_backend(pid) {others}").fetchall()
+        assert ended
+        time.sleep(0.1)  # until the last word is on the line
+        assert instance.get_runs() == []
+        assert instance.get_run_stats("nobody").steps_failed == 0
+
+
+def test_a_second_process_makes_no_tables(postgres, monkeypatch):
+    """They were made by the first one; a third makes those that went missing."""
+    url = postgres.url("laid_out_storage")
+    ensure_database(url)
+    made = []
+    make = BatchedEventLog._init_db
+    monkeypatch.setattr(PostgresEventLogStorage, "_init_db", lambda self: (made.append(1), make(self)))
+    for missing in ("", "", "DROP TABLE event_logs CASCADE; DROP TABLE alembic_version"):
+        if missing:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(missing)
+        PooledStorage(url.replace("postgresql://", "postgresql+psycopg2://")).event_log_storage.dispose()
+    assert len(made) == 2
+
+
+def test_only_what_is_there_is_remembered():
+    """A table may come while a process lives."""
+    answers = iter([False, True])
+    is_there = _remembered(lambda _: next(answers))
+    assert [is_there("one"), is_there("one"), is_there("one")] == [False, True, True]
+    with pytest.raises(StopIteration):
+        is_there("another")
+
+
+def _chosen(url):
+    config = {"postgres_url": url.replace("postgresql://", "postgresql+psycopg2://")}
+    return {"custom": {"module": OURS[0], "class": OURS[1], "config": config}}
 
 
 @pytest.mark.parametrize("name", _LEANT_ON)
