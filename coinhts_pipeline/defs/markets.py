@@ -5,6 +5,7 @@ registering (`coinhts_core.candles.registry`), the lists of past days (`coinhts_
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -56,7 +57,7 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
             dg.AssetCheckSpec(
                 "followed_symbols_are_listed",
                 asset="markets",
-                description="Every active symbol is on the exchange's list of today.",
+                description="Every active symbol is on the exchange's list of today, or its end was noted before.",
             )
         ],
     )
@@ -70,14 +71,11 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         changes = _told(changes_since(rooms.ledger, today, listed))
         yield Whole(rows, replaces, rows.entry.content_hash).output(changes)
         record_listings(rooms.ledger, today, listed)
-        gone = sorted({of.symbol for of in rooms.active} - {of.symbol for of in listed})
-        ended_before = [of.symbol for of in rooms.active if of.delisted_on]
+        active = rooms.active
+        gone = sorted({of.symbol for of in active} - {of.symbol for of in listed})
+        ended_before = [of.symbol for of in active if of.delisted_on]
         ended = note_delistings(rooms.ledger, rooms.exchange, dict.fromkeys([*gone, *ended_before]))
-        yield dg.AssetCheckResult(
-            check_name="followed_symbols_are_listed",
-            passed=not gone,
-            metadata={symbol: f"last day {ended.get(symbol, 'unknown')}" for symbol in gone},
-        )
+        yield _judged(gone, ended_before, ended)
 
     refresh_markets = dg.define_asset_job(
         "refresh_markets", ["markets"], description="The exchange's list of markets, kept for its day."
@@ -98,6 +96,23 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         jobs=[refresh_markets],
         schedules=[refresh_markets_daily],
         sensors=[on_new_market],
+    )
+
+
+def _judged(
+    gone: Sequence[Market], ended_before: Sequence[Market], ended: Mapping[Market, date]
+) -> dg.AssetCheckResult:
+    """A coin that left the list is told until its end is noted, and from then on only mentioned."""
+    news = [symbol for symbol in gone if symbol not in ended_before or symbol not in ended]
+    if news:
+        told = f"not on the list any more: {_named(news)}"
+    else:
+        told = f"all are listed but those whose end was noted before, {_named(gone)}" if gone else "all are listed"
+    return dg.AssetCheckResult(
+        check_name="followed_symbols_are_listed",
+        passed=not news,
+        description=told,
+        metadata={symbol: f"last day {ended.get(symbol, 'unknown')}" for symbol in gone},
     )
 
 

@@ -19,7 +19,7 @@ from coinhts_core.lake.writer import DayRows
 from coinhts_core.lineup import Entry
 from coinhts_core.performance import LEADERBOARD, PERFORMANCE, Standing, common_window, in_words, standing, table
 from coinhts_core.rules import rules_on
-from coinhts_core.settings import Settings
+from coinhts_core.settings import Settings, read_settings
 from coinhts_core.standing_sheets import sheet_of
 from coinhts_pipeline.columns import described
 from coinhts_pipeline.io_managers.blocks import Whole
@@ -137,12 +137,29 @@ def _on_backtests_changed(keys: list[dg.AssetKey]) -> dg.SensorDefinition:
     def on_backtests_changed(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         records = [context.instance.get_latest_materialization_event(key) for key in keys]
         newest = f"{max((record.timestamp for record in records if record), default=0.0):.6f}"
-        if newest == (context.cursor or f"{0.0:.6f}"):
+        seen, _, stood = (context.cursor or f"{0.0:.6f}").partition(" ")
+        if newest == seen:
             return dg.SkipReason("no day has changed")
-        context.update_cursor(newest)
+        stand = _versions(keys)
+        context.update_cursor(f"{newest} {stand}")
+        if stand == stood:
+            return dg.SkipReason("days were made again and came out as they were")
         return dg.RunRequest(run_key=newest)
 
     return on_backtests_changed
+
+
+def _versions(keys: Iterable[dg.AssetKey]) -> str:
+    """The data versions of all days of these, as they are now."""
+    with Rooms.open(read_settings()) as rooms:
+        heads = ((key, of, rooms.lake.heads("/".join(key.path), of.symbol)) for key in keys for of in rooms.active)
+        return digest(
+            *(
+                f"{key.path[-1]} {of.symbol} {day} {entry.data_version}"
+                for key, of, days in heads
+                for day, entry in sorted(days.items())
+            )
+        )
 
 
 def _standings(rooms: Rooms, entries: Iterable[Entry]) -> list[Standing]:

@@ -36,6 +36,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _LAST = "on_alert"  # delivers what the others raised
 _A_MOMENT = timedelta(seconds=1)
 _AFTER_WORK = timedelta(minutes=90)  # the day's work begins at midnight UTC
+_WRITTEN_ONCE = ("lake", "backups/objects")  # of a home: their files are made and removed, never changed
 
 
 @dataclass(frozen=True)
@@ -170,35 +171,49 @@ def moved_clock(to: datetime) -> Iterator[time_machine.Traveller]:
 class Stamps:
     """Files that the kernel has stamped with the real time are given the moved one."""
 
-    def __init__(self, *folders: Path) -> None:
-        self._folders = folders
+    def __init__(self, *homes: Path) -> None:
+        self._homes = [str(home) for home in homes]
+        self._written_once = {str(home / name) for home in homes for name in _WRITTEN_ONCE}
         self._known: dict[str, int] = {}
+        self._looked_into: dict[str, tuple[int, list[str]]] = {}
 
     def set(self) -> None:
         """Of what was changed since the last time; a file's change is stamped by the kernel, and by nobody else."""
         moved = now().timestamp()
-        for folder in self._folders:
-            for file in _files(folder):
-                with suppress(FileNotFoundError):  # a server's own come and go
-                    self._stamp(file, moved)
+        for home in self._homes:
+            self._set_below(home, moved, is_written_once=False)
 
-    def _stamp(self, file: os.DirEntry[str], moved: float) -> None:
-        if self._known.get(file.path) != file.stat(follow_symlinks=False).st_ctime_ns:
-            os.utime(file.path, (moved, moved), follow_symlinks=False)
-            self._known[file.path] = os.lstat(file.path).st_ctime_ns
+    def _set_below(self, folder: str, moved: float, *, is_written_once: bool) -> None:
+        """A folder of files that are written once is looked into when it got or lost some; those below it always."""
+        is_written_once = is_written_once or folder in self._written_once
+        with suppress(FileNotFoundError):  # a server's own come and go
+            self._stamp(folder, moved)
+            changed = os.lstat(folder).st_mtime_ns
+            seen, below = self._looked_into.get(folder, (0, []))
+            if not is_written_once or changed != seen:
+                below = self._look_into(folder, moved)
+                self._looked_into[folder] = changed, below
+            for inner in below:
+                self._set_below(inner, moved, is_written_once=is_written_once)
+
+    def _look_into(self, folder: str, moved: float) -> list[str]:
+        """Its folders, once its files are stamped."""
+        with os.scandir(folder) as entries:
+            kinds = {entry.path: entry.is_dir(follow_symlinks=False) for entry in entries}
+        for file in (path for path, is_folder in kinds.items() if not is_folder):
+            with suppress(FileNotFoundError):
+                self._stamp(file, moved)
+        return [path for path, is_folder in kinds.items() if is_folder]
+
+    def _stamp(self, path: str, moved: float) -> None:
+        if self._known.get(path) != os.lstat(path).st_ctime_ns:
+            os.utime(path, (moved, moved), follow_symlinks=False)
+            self._known[path] = os.lstat(path).st_ctime_ns
 
 
 def _turns(of: dg.ScheduleDefinition, first: datetime) -> Iterator[tuple[datetime, str]]:
     moments = schedule_execution_time_iterator(first.timestamp(), of.cron_schedule, of.execution_timezone)
     return ((at.astimezone(UTC), of.name) for at in moments)
-
-
-def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            yield entry
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(Path(entry.path))
 
 
 def spent(notes: list[Note]) -> Counter[str]:

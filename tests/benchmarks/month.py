@@ -10,7 +10,6 @@ does. Nobody helps: whatever happens is to be noticed, told and mended by the ho
 import logging
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,9 +26,7 @@ from coinhts_core.backups.take import take
 from coinhts_core.clock import now
 from coinhts_core.days import DayRange, last_complete_day
 from coinhts_core.exchanges import upbit
-from coinhts_core.ledger import cluster
-from coinhts_core.ledger.binaries import Binaries
-from coinhts_core.ledger.places import Place, place_of
+from coinhts_core.ledger import places
 from coinhts_core.ledger.server import EmbeddedServer
 from coinhts_core.lineup import read_lineup
 from coinhts_core.results.shelf import Shelf
@@ -198,8 +195,8 @@ def lived_in(folder: Path) -> Iterator[World]:
     with ExitStack() as stack:
         venue = stack.enter_context(StandIn.start(folder))
         stack.enter_context(_environment(home, venue))
-        stack.enter_context(_clusters_copied(folder / "cluster"))
-        stack.callback(_clear, home)
+        stack.enter_context(_servers_of_its_own())
+        stack.callback(_stop, home)
         clock = stack.enter_context(moved_clock(begun))
         venue.set_up(now=begun.isoformat(), limits=_LIMITS)
         installation = stack.enter_context(open_installation(read_settings()))
@@ -240,34 +237,20 @@ def _environment(home: Path, venue: StandIn) -> Iterator[None]:
 
 
 @contextmanager
-def _clusters_copied(template: Path) -> Iterator[None]:
-    """For the server of each drill what initdb made the first time is copied, in a tenth of the time."""
-    made = cluster._make
-
-    def make(place: Place, binaries: Binaries, lock: int) -> None:
-        if template.exists():
-            _copy(template, place.data_directory)
-        else:
-            made(place, binaries, lock)
-            _copy(place.data_directory, template)
-
-    cluster._make = make
-    try:
-        yield
-    finally:
-        cluster._make = made
+def _servers_of_its_own() -> Iterator[None]:
+    """Root's servers keep their files in a folder that goes with the month: the house's, and that of its drills."""
+    with TemporaryDirectory(prefix="coinhts-month-", dir=_place()) as folder:
+        Path(folder).chmod(0o711)  # root's server is another account's
+        before, places.SHARED_FOLDER = places.SHARED_FOLDER, Path(folder) / "servers"
+        try:
+            yield
+        finally:
+            places.SHARED_FOLDER = before
 
 
-def _copy(folder: Path, to: Path) -> None:
-    """With its owner, who is not always this process'."""
-    subprocess.run(["cp", "-a", folder, to], check=True)
-
-
-def _clear(home: Path) -> None:
-    files = place_of(home).files
+def _stop(home: Path) -> None:
     with EmbeddedServer.share(home):
         pass  # the last one out stops what was left
-    shutil.rmtree(files, ignore_errors=True)
 
 
 def _place() -> Path | None:

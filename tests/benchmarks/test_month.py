@@ -1,7 +1,9 @@
 """The moving clock, the hand in the daemon's place, and how a month is told; a house lives some days with them."""
 
+import os
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -130,6 +132,28 @@ def test_files_are_given_the_moved_time_when_they_have_just_been_written(tmp_pat
         stamps.set()
     days = [datetime.fromtimestamp(file.stat().st_mtime, tz=UTC).day for file in (first, second)]
     assert days == [1, 2]
+
+
+def test_folders_of_files_that_are_written_once_are_looked_into_when_they_changed(tmp_path, monkeypatch):
+    """A file that came far below is given the moved time; folders in which nothing came or went are left alone."""
+    below, other = tmp_path / "lake" / "asset" / "month", tmp_path / "backups" / "name"
+    for folder in (below, other, tmp_path / "backups" / "objects" / "ab"):
+        folder.mkdir(parents=True)
+        (folder / "first").write_text("1")
+    scandir, looked_into = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda folder: (looked_into.append(Path(folder)), scandir(folder))[1])
+    with moved_clock(FIRST) as clock:
+        stamps = Stamps(tmp_path)
+        stamps.set()
+        assert len(looked_into) == len({*looked_into}) == 8
+        looked_into.clear()
+        clock.shift(A_DAY)
+        (below / "second").write_text("2")
+        (other / "first").write_text("another")
+        stamps.set()
+    assert {*looked_into} == {tmp_path, tmp_path / "backups", other, below}
+    files = (below / "first", below / "second", other / "first")
+    assert [datetime.fromtimestamp(file.stat().st_mtime, tz=UTC).day for file in files] == [1, 2, 2]
 
 
 def test_a_day_is_told_in_a_line_and_what_is_notable_below_it():

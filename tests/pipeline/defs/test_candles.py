@@ -3,10 +3,11 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import polars as pl
 import pytest
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from coinhts_core.candles.collection import answers
 from coinhts_core.candles.quarantine import find_bad_bars
-from coinhts_core.errors import ExchangeUnavailableError
+from coinhts_core.errors import ExchangeUnavailableError, UnknownMarketError
 from coinhts_core.exchanges.sample import SampleExchange
 from coinhts_core.markets import Market, Timeframe
 from coinhts_core.settings import read_settings
@@ -283,19 +284,50 @@ def test_one_bad_day_bar_refuses_no_symbol(open_house, monkeypatch):
         assert find_bad_bars(house.rooms.ledger, BTC, Timeframe.D1, date.min, date.max) == {}
 
 
+def test_a_coin_that_is_refused_is_named_and_the_others_are_collected(open_house, monkeypatch):
+    """Once the last bar of a coin that ended is stored, nothing is missing, however often it is refused."""
+    days, refused = SampleExchange.days, {"KRW-ETH", "KRW-STMX"}
+
+    def told(self, symbol, first, last):
+        if symbol in refused:
+            raise UnknownMarketError(symbol=symbol, venue="sample", hint="")
+        return days(self, symbol, first, last)
+
+    monkeypatch.setattr(SampleExchange, "days", told)
+    with open_house(symbols="KRW-BTC,KRW-ETH,KRW-STMX,KRW-XRP") as house:
+
+        def collected():
+            result = house.run("KRW-BTC", "KRW-XRP", job="collect_day_candles")
+            assert result.success
+            return failed(house, result).get("day_bars_are_fresh", {})
+
+        named = collected()
+        assert list(named) == ["KRW-ETH", "KRW-STMX"]
+        assert "KRW-ETH" in named["KRW-ETH"].value
+        assert versions(house, "candles/day").keys() == {"KRW-BTC", "KRW-XRP"}
+        refused.discard("KRW-STMX")
+        assert list(collected()) == ["KRW-ETH"]
+        refused.add("KRW-STMX")
+        assert list(collected()) == ["KRW-ETH"]
+
+
 def test_the_schedules_ask_for_the_list_and_for_active_symbols(open_house, monkeypatch):
-    """One run a symbol for day bars, none for a symbol that is followed no more; keys differ from day to day."""
+    """One run of neighbours for day bars, none for a symbol that is followed no more; keys differ from day to day."""
+    asked_for = []
     with open_house(symbols="KRW-BTC,KRW-ETH") as house:
-        monkeypatch.setenv("COINHTS_SYMBOLS", "KRW-ETH,KRW-XRP")
-        with open_installation(read_settings()):
-            asked_for = [
-                request
-                for day in (5, 6)
-                for name in ("refresh_markets_daily", "collect_day_candles_daily")
-                for request in _evaluated(house, name, datetime(2026, 1, day, 0, 20, tzinfo=UTC))
-            ]
-    assert [request.partition_key for request in asked_for] == [None, "KRW-ETH", "KRW-XRP"] * 2
-    assert len({request.run_key for request in asked_for}) == 6
+        for day, followed in ((5, "KRW-ETH,KRW-XRP"), (6, "KRW-ETH,KRW-XRP"), (7, "KRW-BTC,KRW-XRP")):
+            monkeypatch.setenv("COINHTS_SYMBOLS", followed)
+            with open_installation(read_settings()):
+                asked_for += [
+                    request
+                    for name in ("refresh_markets_daily", "collect_day_candles_daily")
+                    for request in _evaluated(house, name, datetime(2026, 1, day, 0, 20, tzinfo=UTC))
+                ]
+    ends = [ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG]
+    ranges = [tuple(request.tags.get(end, "") for end in ends) for request in asked_for]
+    neighbours, alone = [("", ""), ("KRW-ETH", "KRW-XRP")], [("KRW-BTC", "KRW-BTC"), ("KRW-XRP", "KRW-XRP")]
+    assert ranges == [*neighbours, *neighbours, ("", ""), *alone]
+    assert len({request.run_key for request in asked_for}) == len(asked_for)
 
 
 def _evaluated(house, name, moment):

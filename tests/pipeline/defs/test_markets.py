@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 import pytest
@@ -10,6 +10,8 @@ from coinhts_core.exchanges import MarketListing
 from coinhts_core.exchanges.sample import SampleExchange
 from coinhts_core.markets import Market
 from coinhts_pipeline.definitions import defs
+
+FRIDAY = date(2026, 1, 2)
 
 
 @pytest.fixture
@@ -89,6 +91,25 @@ def test_a_coin_that_came_back_is_followed_again(own, monkeypatch):
     assert own.rooms.symbols[Market("KRW-BTC")].delisted_on == yesterday
     assert own.checks(own.run(job="refresh_markets"))["followed_symbols_are_listed"].passed
     assert own.rooms.symbols[Market("KRW-BTC")].delisted_on is None
+
+
+def test_a_coin_that_left_is_told_until_its_end_is_noted(own, monkeypatch):
+    """The day it becomes known is the last on which the check says no; forgotten again, it says so again."""
+    markets, last_days = SampleExchange.markets, [None, FRIDAY, FRIDAY, None]
+    monkeypatch.setattr(SampleExchange, "markets", lambda self: [of for of in markets(self) if of.symbol != "KRW-BTC"])
+    found = []
+    for last_day in last_days:
+        monkeypatch.setattr(SampleExchange, "last_day", lambda *_, last_day=last_day: last_day)
+        check = own.checks(own.run(job="refresh_markets"))["followed_symbols_are_listed"]
+        found.append((check.passed, check.description, check.metadata["KRW-BTC"].value))
+    gone = "not on the list any more: 1: KRW-BTC"
+    noted = "all are listed but those whose end was noted before, 1: KRW-BTC"
+    assert found == [
+        (False, gone, "last day unknown"),
+        (False, gone, f"last day {FRIDAY}"),
+        (True, noted, f"last day {FRIDAY}"),
+        (False, gone, "last day unknown"),
+    ]
 
 
 def test_a_new_coin_is_named_and_under_all_krw_followed(open_house):

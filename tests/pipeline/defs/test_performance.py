@@ -79,6 +79,19 @@ def test_changed_backtests_are_published_once(house):
     assert evaluate(house, second.cursor).run_requests == []
 
 
+def test_days_that_came_out_as_they_were_are_not_published_again(house):
+    """Made once more from the same candles they are the same; a day that is new is published."""
+    assert house.run("2026-01-13|KRW-BTC").success
+    first = evaluate(house)
+    assert len(first.run_requests) == 1
+    assert house.run(f"{START}|KRW-BTC", f"{LAST}|KRW-ETH").success
+    again = evaluate(house, first.cursor)
+    assert (again.run_requests, again.skip_message) == ([], "days were made again and came out as they were")
+    assert evaluate(house, again.cursor).skip_message == "no day has changed"
+    assert house.run("2026-01-14|KRW-BTC").success
+    assert len(evaluate(house, again.cursor).run_requests) == 1
+
+
 def test_an_empty_house_has_nothing_to_publish(open_house):
     """No day, no run; asked for by hand, the tables are empty and the checks content."""
     with open_house() as house:
