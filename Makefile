@@ -11,6 +11,8 @@ OURSELVES := --no-deps --no-build-isolation --editable .
 export DAGSTER_DISABLE_TELEMETRY := 1
 export UV_NO_CACHE := 1
 export UV_NO_PROGRESS := 1
+# Kept beside the code, it spares every worker of the tests, and every process they begin, to compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 CHECKS := check-format check-lint check-types check-imports check-sql check-definitions check-conventions
 .PHONY: demo up test prove load load-requests month bench check $(CHECKS) lock clean

@@ -25,15 +25,14 @@ def code_version(*files: Path) -> str:
 
 @cache
 def _version(*files: Path) -> str:
-    spelled = sorted(f"{_name(file)}\n{_spelled(_tree(file))}\n" for file in _closure(files))
-    return sha256("".join(spelled).encode()).hexdigest()
+    return sha256("".join(sorted(map(_words, _closure(files)))).encode()).hexdigest()
 
 
 def forget() -> None:
     """Files may have changed since: they are read again when they are next asked for."""
     with _one_at_a_time:
-        _version.cache_clear()
-        _tree.cache_clear()
+        for read in (_version, _words, _imported_by, _tree):
+            read.cache_clear()
 
 
 def core_file(*parts: str) -> Path:
@@ -51,7 +50,17 @@ def _closure(files: tuple[Path, ...]) -> set[Path]:
     return found
 
 
-def _imported_by(file: Path) -> Iterator[Path]:
+@cache
+def _words(file: Path) -> str:
+    return f"{_name(file)}\n{_spelled(_tree(file))}\n"
+
+
+@cache
+def _imported_by(file: Path) -> frozenset[Path]:
+    return frozenset(_found_in(file))
+
+
+def _found_in(file: Path) -> Iterator[Path]:
     for node in _that_run(_tree(file)):
         if isinstance(node, ast.Import):
             for alias in node.names:

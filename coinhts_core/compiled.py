@@ -19,7 +19,7 @@ from numba import njit, types
 from numba.core.caching import FunctionCache
 from numba.core.cgutils import get_or_insert_function
 from numba.core.dispatcher import Dispatcher
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 from numba.np.arrayobj import make_array
 
 A_LINE = 8  # numbers of 64 bits are fetched together
@@ -45,12 +45,14 @@ def borrowing(function: Function) -> Function:
     return _kept(function, _nrt=False)
 
 
-def _fetch_ahead(_: Any, numbers: Any, place: Any) -> Any:
+def fetch_ahead(numbers: Any, place: int) -> None:
     """Have the processor fetch a number and its neighbours while it goes on: who reads them soon need not wait.
 
-    The place may be beyond the array: what nobody can read is not fetched.
+    The place may be beyond the array: what nobody can read is not fetched. Python itself does not fetch ahead.
     """
 
+
+def _fetch(_: Any, numbers: Any, place: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = cast("Any", make_array)(signature.args[0])(context, builder, arguments[0])
         flag = ir.IntType(32)
@@ -63,7 +65,17 @@ def _fetch_ahead(_: Any, numbers: Any, place: Any) -> Any:
     return types.void(numbers, place), emit
 
 
-fetch_ahead = cast("Any", intrinsic)(_fetch_ahead)
+_fetched = cast("Any", intrinsic)(_fetch)
+
+
+def _as_compiled(numbers: Any, place: Any) -> Callable[[Any, Any], Any]:  # noqa: ARG001 - of whatever types
+    def fetching(numbers: Any, place: Any) -> Any:
+        return _fetched(numbers, place)
+
+    return fetching
+
+
+cast("Any", overload)(fetch_ahead)(_as_compiled)
 
 
 def _kept(function: Function, **options: bool) -> Function:

@@ -1,22 +1,26 @@
 """What every test may ask for: a clean environment, a real PostgreSQL, a fresh ledger, others sharing one, a bucket."""
 
+import gc
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from secrets import token_hex
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 import pytest
 from hypothesis import settings
 
+from coinhts_core.ledger import places, server
 from coinhts_core.ledger.connection import Ledger, ensure_database
 from coinhts_core.ledger.locks import if_free
 from coinhts_core.ledger.migrate import migrate
@@ -25,6 +29,13 @@ from coinhts_core.ledger.server import EmbeddedServer
 # A first call compiles, so no example has a deadline; where nobody watches, every run tries the same examples.
 settings.register_profile("coinhts", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("coinhts")
+
+# Of a server that ends with its session: few files, and none of them written through.
+_PASSING = {"fsync": "off", "full_page_writes": "off", "min_wal_size": "32MB", "max_wal_size": "128MB"}
+_PREFIX = "coinhts-tests-"
+_IS_SERVERS = re.compile("[0-9a-f]{16}")
+_MEMORY, _ROOM = Path("/dev/shm"), 3 * 2**30  # noqa: S108 - with a name that nobody guesses
+_TEMPORARY = Path("/tmp")  # noqa: S108 - not the environment's: a socket's name may not be long
 
 _SHARER = """
 import os, sys
@@ -69,12 +80,37 @@ def _logs_of_no_other_test() -> Iterator[None]:
         root.removeHandler(handler)
 
 
-_LONGEST_FIRST = ("tests/ui/", "tests/faults/", "tests/pipeline/")
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected stays to the end: to look for rubbish in it again and again takes a third of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+_LONGEST_FIRST = (
+    "tests/test_operations.py",
+    "tests/pipeline/test_up.py",
+    "tests/pipeline/test_backfill.py",
+    "tests/ui/",
+    "tests/faults/",
+    "tests/core/exchanges/",
+    "tests/pipeline/",
+    "tests/core/backups/",
+    "tests/core/lake/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Rooms whose files take longest begin, so that no worker is left alone with one of them at the end."""
-    items.sort(key=lambda item: next((at for at, room in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(room)), 9))
+    """Files that take longest begin, and rooms of such, so that no worker is left alone with one of them at the end."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    return next((at for at, room in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(room)), len(_LONGEST_FIRST))
 
 
 @pytest.fixture(autouse=True)
@@ -84,13 +120,29 @@ def _clean_environment(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory) -> Iterator[EmbeddedServer]:
-    """One embedded server for the whole session."""
-    home = tmp_path_factory.mktemp("postgres")
-    with EmbeddedServer.share(home) as server:
-        yield server
-    for files in _files_of_servers_below(home):
-        shutil.rmtree(files)
+def postgres() -> Iterator[EmbeddedServer]:
+    """One embedded server for the whole session, which need not outlive it: it waits for no disk."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(_passing_folder())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(places, "SHARED_FOLDER", folder / "servers")
+            for name, value in _PASSING.items():
+                patch.setitem(server._SETTINGS, name, value)
+            sharing = stack.enter_context(EmbeddedServer.share(folder / "home"))
+        yield sharing
+
+
+@contextmanager
+def _passing_folder() -> Iterator[Path]:
+    """A folder in memory where there is room for it, else among temporary files; what killed sessions left goes."""
+    parent = _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM else _TEMPORARY
+    for left in parent.glob(f"{_PREFIX}*-*"):
+        if not psutil.pid_exists(int(left.name.removeprefix(_PREFIX).partition("-")[0])):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = parent / f"{_PREFIX}{os.getpid()}-{token_hex(4)}"
+    folder.mkdir(mode=0o711)  # root's server is another account's
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +169,7 @@ def ledger(postgres, _template) -> Iterator[Ledger]:
 def _ledger_like(postgres: EmbeddedServer, template: str) -> Iterator[Ledger]:
     name = f"test_{token_hex(8)}"
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
         with Ledger.open(postgres.url(name)) as ledger:
             yield ledger
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
@@ -154,9 +206,9 @@ def _s3_server() -> Iterator[str]:
     """One server that speaks S3 for the whole session, in a process of its own; tell its address."""
     command = [sys.executable, "-c", _S3_SERVER]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, text=True, **pipes) as server:
-        yield server.stdout.readline().strip()
-        server.kill()
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        yield process.stdout.readline().strip()
+        process.kill()
 
 
 @pytest.fixture
@@ -215,6 +267,7 @@ class Sharer:
 
 
 def _files_of_servers_below(folder: Path) -> list[Path]:
-    """List also root's, which lie elsewhere."""
+    """List also root's, which lie elsewhere: of the places that notes name, only such as are a server's."""
     named = [Path(note.read_text().strip()) for note in folder.rglob("postgres.path")]
-    return [files for files in (*folder.rglob("postgres"), *named) if files.is_dir()]
+    of_root = [files for files in named if files.parent == places.SHARED_FOLDER and _IS_SERVERS.fullmatch(files.name)]
+    return [files for files in (*folder.rglob("postgres"), *of_root) if files.is_dir()]

@@ -245,7 +245,7 @@ def work(_house, guarded, tmp_path, postgres):
     def prune_one():
         shelf = BackupShelf.open(_house.settings)
         report = looked_over(shelf, now(), Policy(hours=0, days=1, weeks=0, months=0))
-        pruned = prune(shelf, report, now())
+        pruned = prune(_house.settings, shelf, report, now())
         if pruned.refused:
             raise RefusedError(reason=pruned.refused)
         assert len(pruned.backups) == 1

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from coinhts_core.ledger.server import EmbeddedServer
+from tests.pipeline.conftest import answer
 from tests.pipeline.upheld import free_port
+
+__all__ = ["answer"]
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "OPERATIONS.md").read_text(encoding="utf-8")
@@ -40,33 +44,42 @@ def walked(tmp_path_factory):
     walk = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(walk, env=environ, cwd=home, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return home, environ
+    with EmbeddedServer.share(home / "coinhts"), EmbeddedServer.share(home / "restored"):
+        yield home, environ
 
 
-def asked_in(house: str, walked, *words: str):
+@pytest.fixture
+def asked(walked, answer, monkeypatch):
+    """Ask a house of the person's, in this process."""
     home, environ = walked
-    environ = {**environ, "COINHTS_HOME": str(home / house), "COINHTS_BACKUPS": str(home / "coinhts/backups")}
-    command = [sys.executable, "-m", "coinhts_pipeline.cli", *words, "--json"]
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COINHTS_BACKUPS", str(home / "coinhts" / "backups"))
+
+    def ask(house: str, *words: str):
+        monkeypatch.setenv("COINHTS_HOME", str(home / house))
+        code, out, err = answer(*words, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    return ask
 
 
 @pytest.mark.parametrize("words", SAME, ids=" ".join)
-def test_a_restored_house_answers_as_the_one_it_was_taken_of(walked, words):
+def test_a_restored_house_answers_as_the_one_it_was_taken_of(asked, words):
     """The same commands, the same figures."""
-    restored, original = asked_in("restored", walked, *words), asked_in("coinhts", walked, *words)
+    restored, original = asked("restored", *words), asked("coinhts", *words)
     assert original
     assert _lasting(restored) == _lasting(original)
 
 
-def test_a_result_is_the_same_figure_for_figure(walked):
+def test_a_result_is_the_same_figure_for_figure(asked):
     """Its trades and its equity, out of the restored lake; it is computed again, and comes out the same."""
-    (newest, *_) = asked_in("coinhts", walked, "backtest", "list")
-    shown = [asked_in(house, walked, "backtest", "show", newest["id"]) for house in ("coinhts", "restored")]
+    (newest, *_) = asked("coinhts", "backtest", "list")
+    shown = [asked(house, "backtest", "show", newest["id"]) for house in ("coinhts", "restored")]
     assert shown[0] == shown[1]
     again = ("--strategy", "sma_cross", "--symbols", "KRW-ETH", "--timerange", "20260101-20260105")
-    runs = [asked_in(house, walked, "backtest", "run", *again) for house in ("coinhts", "restored")]
+    runs = [asked(house, "backtest", "run", *again) for house in ("coinhts", "restored")]
     assert runs[0]["id"] == runs[1]["id"]
     assert runs[0]["symbols"] == runs[1]["symbols"]
 

@@ -8,6 +8,7 @@ from day to day, and what is finished must be recorded even if a later symbol fa
 day as soon as it is stored, and an output marked by `in_blocks` tells Dagster not to do it again.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -105,6 +106,12 @@ def origin(context: dg.OutputContext) -> dict[str, Any]:
         "run": dg.MetadataValue.dagster_run(context.run_id),
         "stored_at": moment(now()),
     }
+
+
+def is_of_pandas(wanted: object) -> bool:
+    """Whether an input is annotated as a frame of pandas: who annotates one has imported it, and nobody else must."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and wanted is pandas.DataFrame
 
 
 def by_partition(block: Block) -> dict[str, date]:

@@ -9,7 +9,6 @@ from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 import polars as pl
 from dagster._core.events import DagsterEvent
 
@@ -22,7 +21,7 @@ from coinhts_core.lake.reader import Stored
 from coinhts_core.lake.writer import DayRows
 from coinhts_core.markets import Market
 from coinhts_pipeline.columns import column_schema
-from coinhts_pipeline.io_managers.blocks import Block, Whole, by_partition, origin, record
+from coinhts_pipeline.io_managers.blocks import Block, Whole, by_partition, is_of_pandas, origin, record
 from coinhts_pipeline.partitions import days_by_symbol
 from coinhts_pipeline.verdicts import told_to_dagster
 
@@ -54,13 +53,13 @@ class LakeIOManager(dg.IOManager):
         wanted = context.dagster_type.typing_type
         if not context.has_asset_partitions:
             whole = self._lake.read_whole(_path(context.asset_key))
-            return whole.to_pandas() if wanted is pd.DataFrame else whole
+            return whole.to_pandas() if is_of_pandas(wanted) else whole
         stored = self._load_blocks(_path(context.asset_key), days_by_symbol(context.asset_partition_keys))
-        if wanted not in {pl.DataFrame, pd.DataFrame}:
+        if wanted is not pl.DataFrame and not is_of_pandas(wanted):
             return stored
         frames = [rows.rows.insert_column(0, pl.lit(str(symbol)).alias("symbol")) for symbol, rows in stored.items()]
         together = pl.concat(frames) if frames else pl.DataFrame()
-        return together.to_pandas() if wanted is pd.DataFrame else together
+        return together.to_pandas() if is_of_pandas(wanted) else together
 
     def _load_blocks(self, asset: str, wanted: Mapping[Market, list[date]]) -> dict[Market, Stored]:
         found: dict[Market, Stored] = {}

@@ -10,14 +10,13 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 import polars as pl
 from dagster._core.events import DagsterEvent
 
 from coinhts_core.ledger.books import BookDay, find_positions, replace_days
 from coinhts_core.ledger.connection import Ledger
 from coinhts_core.markets import Market
-from coinhts_pipeline.io_managers.blocks import Versions, record
+from coinhts_pipeline.io_managers.blocks import Versions, is_of_pandas, record
 from coinhts_pipeline.partitions import days_by_symbol, partition_key
 from coinhts_pipeline.verdicts import told_to_dagster
 
@@ -64,7 +63,7 @@ class LedgerIOManager(dg.IOManager):
         rows = find_positions(self._ledger, book_of(context.asset_key), list(wanted), min(days), max(days))
         asked = [row for row in rows if row["day"] in wanted[Market(row["symbol"])]]
         frame = pl.DataFrame(asked, infer_schema_length=None)
-        return frame.to_pandas() if context.dagster_type.typing_type is pd.DataFrame else frame
+        return frame.to_pandas() if is_of_pandas(context.dagster_type.typing_type) else frame
 
 
 def book_of(key: dg.AssetKey) -> str:

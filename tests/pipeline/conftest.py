@@ -120,7 +120,7 @@ def open_house(postgres, _template, _storage_template, tmp_path_factory) -> Open
         name = f"test_{token_hex(8)}"
         with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
             for database, template in ((name, _template), (f"{name}_dagster", _storage_template)):
-                connection.execute(f"CREATE DATABASE {database} TEMPLATE {template}".encode())
+                connection.execute(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy".encode())
             place = home or tmp_path_factory.mktemp("home")
             if not runs_all:
                 (place / "strategies.toml").write_text(_ONE_STRATEGY)

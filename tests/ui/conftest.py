@@ -20,7 +20,7 @@ _QUIET = (
 _PATIENCE_MS = 30_000
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chromium() -> str:
     found = shutil.which("chromium")
     if not found and os.environ.get("CI"):
@@ -28,7 +28,7 @@ def chromium() -> str:
     return found or pytest.skip("chromium is missing: apt-get install chromium")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser(chromium) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_QUIET, timeout=_PATIENCE_MS)

@@ -1,9 +1,19 @@
+from shutil import rmtree
+
 import psycopg
 import pytest
 
 from coinhts_core.errors import HomeUnusableError, LedgerStartError
 from coinhts_core.ledger.places import place_of
 from coinhts_core.ledger.server import EmbeddedServer
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory):
+    """Give a server as a house has it; the session's is not durable."""
+    with EmbeddedServer.share(tmp_path_factory.mktemp("home")) as server:
+        yield server
+    rmtree(server.data_directory.parent)
 
 
 def test_the_server_is_durable_private_and_in_utc(postgres):

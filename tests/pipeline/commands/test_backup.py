@@ -1,6 +1,7 @@
 import json
 import os
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
@@ -12,6 +13,7 @@ from coinhts_core.backups.take import take
 from coinhts_core.clock import now
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.installation import open_installation
+from tests.core.backups.cleared import clear_drills
 
 ASKED = ("backtest", "run", "--strategy", "sma_cross", "--symbols", "KRW-BTC", "--timerange", "20260102-20260103")
 # What people look at first; each must say the same of an installation that was brought back.
@@ -154,9 +156,10 @@ def test_what_cannot_be_is_refused_in_one_sentence(answer, tmp_path, monkeypatch
     assert not (tmp_path / "postgres.path").exists()
 
 
-def test_a_backup_is_tried(open_house, answer, asked):
+def test_a_backup_is_tried(open_house, answer, asked, request):
     """What was proved, for machines and for people; what came back otherwise ends in two."""
     with open_house(symbols="KRW-BTC") as house:
+        request.addfinalizer(partial(clear_drills, house.rooms.settings.home))
         assert house.run("2026-01-01|KRW-BTC", only=["candles/minute"]).success
         assert "holds no whole backup" in answer("backup", "drill")[2]
         name = asked("backup", "run")["name"]

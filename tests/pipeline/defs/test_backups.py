@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -8,13 +9,18 @@ from coinhts_core.backups.shelf import BackupShelf
 from coinhts_core.clock import now
 from coinhts_pipeline.definitions import defs
 from coinhts_pipeline.defs import backups
+from tests.core.backups.cleared import clear_drills
 
 HOUR = timedelta(hours=1)
+FINE, WARNED = (True, dg.AssetCheckSeverity.WARN), (False, dg.AssetCheckSeverity.WARN)
+WRONG = (False, dg.AssetCheckSeverity.ERROR)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _rehearsed(_shared_house):
     assert _shared_house.run("2026-01-01|KRW-BTC", "2026-01-03|KRW-BTC").success
+    yield
+    clear_drills(_shared_house.rooms.settings.home)
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +52,33 @@ def looked_at(house, monkeypatch, later):
     return {of.asset_key.path[-1]: (of.passed, of.severity, of.description) for of in found}
 
 
-def test_before_the_first_backup_nothing_is_tried(house, monkeypatch):
-    """The schedules wait; asked for by hand, a drill says that there is none; ages are a warning, and no error."""
+def test_before_the_first_backup_nothing_is_tried(house):
+    """The schedules wait; asked for by hand, a drill says that there is none."""
     at = datetime(2026, 2, 1, 4, 30, tzinfo=UTC)
     for name in ("drill_backup_daily", "drill_older_backup_weekly"):
         assert tick(name, house, at).skip_message == "there is no such backup yet"
     assert not house.run(job="drill_backup").success
-    found = looked_at(house, monkeypatch, timedelta())
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(0, FINE), (25, FINE), (27, WARNED), (37, WRONG)])
+def test_before_the_first_backup_the_house_s_own_age_is_looked_at(house, monkeypatch, hours, expected):
+    """A new one is not reproached for backups that are not due; one that never gets any is."""
+    found = looked_at(house, monkeypatch, hours * HOUR)
     assert set(found) == {"ledger", "lake", "drill"}
-    assert {of[:2] for of in found.values()} == {(False, dg.AssetCheckSeverity.WARN)}
-    assert found["drill"][2] == "there is no drill"
+    assert [of[:2] for of in found.values()] == [expected] * 3
+    assert re.fullmatch(rf"there is no drill, and the house is {hours}\.[0-4] hours old", found["drill"][2])
+
+
+def test_ages_are_looked_at_by_one_look_at_the_place(house, monkeypatch):
+    """However many are asked for; one may be asked for alone."""
+    looks, listed = [], BackupShelf.listed
+    monkeypatch.setattr(BackupShelf, "listed", lambda shelf: looks.append(shelf) or listed(shelf))
+    looked_at(house, monkeypatch, timedelta())
+    assert len(looks) == 1
+    alone = dg.AssetCheckKey(dg.AssetKey(["backups", "drill"]), "is_young_enough")
+    job = defs().resolve_job_def("look_at_backups").get_subset(asset_check_selection={alone})
+    found = job.execute_in_process(instance=house.instance).get_asset_check_evaluations()
+    assert [of.asset_check_key for of in found] == [alone]
 
 
 def test_a_backup_shows_what_it_holds(house, shelf, taken):
@@ -102,9 +125,9 @@ def test_a_drill_shows_what_it_proved(house, shelf, taken):
 @pytest.mark.parametrize(
     ("later", "expected"),
     [
-        (25 * HOUR, (True, dg.AssetCheckSeverity.WARN)),
-        (27 * HOUR, (False, dg.AssetCheckSeverity.WARN)),
-        (37 * HOUR, (False, dg.AssetCheckSeverity.ERROR)),
+        (25 * HOUR, FINE),
+        (27 * HOUR, WARNED),
+        (37 * HOUR, WRONG),
     ],
 )
 def test_what_did_not_happen_is_noticed(house, monkeypatch, later, expected):
