@@ -255,7 +255,7 @@ def usable_home(settings: Settings) -> Path:
         settings.home.mkdir(parents=True, exist_ok=True)
         probe = settings.home / f".writable-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise HomeUnusableError(home=settings.home, reason=error.strerror or str(error)) from error
     return settings.home

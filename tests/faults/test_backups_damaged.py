@@ -26,6 +26,7 @@ from coinhts_core.ledger.binaries import binary
 from coinhts_core.ledger.connection import Ledger, connect, ensure_database
 from coinhts_core.ledger.migrate import migrate
 from coinhts_core.settings import Settings
+from tests.core.backups.cleared import clear_drills
 from tests.core.backups.stocked import TAKEN_AT, keep_backtest, stocked
 
 LATER = TAKEN_AT + timedelta(hours=2)
@@ -243,6 +244,8 @@ def found_by_drill(of: Backup) -> str:
         drill(BackupShelf(DirectoryStore(of.place)), of.name, of.settings, LATER)
     except DamagedBackupError as error:
         return str(error.reason)
+    finally:
+        clear_drills(of.settings.home)
     return ""
 
 

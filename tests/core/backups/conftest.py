@@ -24,6 +24,7 @@ from coinhts_core.ledger.connection import Ledger, ensure_database
 from coinhts_core.ledger.migrate import migrate
 from coinhts_core.markets import Market
 from coinhts_core.settings import Settings, read_settings
+from tests.core.backups.cleared import clear_drills
 
 BTC = Market("KRW-BTC")
 TAKEN_AT = datetime(2026, 2, 1, 4, tzinfo=UTC)
@@ -97,6 +98,13 @@ class Installed:
 
 
 Empty = Callable[[], Installed]
+
+
+@pytest.fixture
+def drilled_home(tmp_path) -> Iterator[Path]:
+    """Give a home; what drills in it keep of their server is removed at the end."""
+    yield tmp_path / "home"
+    clear_drills(tmp_path / "home")
 
 
 @pytest.fixture(params=["directory", "s3"])

@@ -22,8 +22,8 @@ _AGAIN = Restored("of a day", TAKEN_AT, 11, 12, 13, (), (), {}, (), 1.0)
 
 
 @pytest.fixture
-def house(tmp_path, ledger):
-    return stocked(tmp_path / "home", ledger)
+def house(drilled_home, ledger):
+    return stocked(drilled_home, ledger)
 
 
 def test_a_drill_says_what_it_proved(house):
@@ -44,7 +44,7 @@ def test_a_drill_says_what_it_proved(house):
     assert 0 < drilled.seconds < 600
     assert house.shelf.noted(name, Drilled) == [drilled]
     assert house.shelf.find(name).drilled_at == LATER
-    assert not list((house.settings.home / "drills").iterdir())
+    assert not list((house.settings.home / "drills").glob("drill-*"))
     assert steps[-1][1] == steps[-1][2]
 
 

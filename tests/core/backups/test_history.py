@@ -12,6 +12,7 @@ from coinhts_core.backups.history import (
     TOO_OLD,
     age_of_backup,
     age_of_drill,
+    begun_at,
     drill_rows,
     drills,
     lake_rows,
@@ -119,6 +120,38 @@ def test_what_was_never_taken_or_never_proved_has_no_age():
     for age in (age_of_backup([], AT), age_of_backup([kept(1, "unverified")], AT), age_of_drill([kept(1)], AT)):
         assert (age.age, age.is_young_enough, age.is_too_old) == (None, False, False)
         assert age.told.startswith("there is no ")
+
+
+@pytest.mark.parametrize(
+    ("hours", "is_young", "is_old"),
+    [(0, True, False), (26, True, False), (26.1, False, False), (36, False, False), (36.1, False, True)],
+)
+def test_a_house_without_backups_is_judged_by_its_own_age(hours, is_young, is_old):
+    """Before the first is due nobody is reproached; when it never comes, it is an error like one that is missing."""
+    begun = AT - hours * HOUR
+    backups = [kept(1, "unverified"), kept(2, "damaged")]
+    for age in (age_of_backup(backups, AT, begun), age_of_drill(backups, AT, begun), age_of_drill([], AT, begun)):
+        assert (age.newest, age.age, age.without) == (None, None, hours * HOUR)
+        assert (age.is_young_enough, age.is_too_old) == (is_young, is_old)
+        assert age.told == f"there is no {age.what}, and the house is {hours:.1f} hours old"
+
+
+def test_a_house_that_has_backups_is_judged_by_them_alone():
+    """However new it is, and however old; nor is a clock that stood before its beginning held against it."""
+    for begun in (AT, AT - 1000 * HOUR):
+        assert age_of_backup([kept(37)], AT, begun) == age_of_backup([kept(37)], AT)
+        assert age_of_backup([kept(37)], AT, begun).is_too_old
+        assert age_of_drill([kept(50, drilled_hours_ago=1)], AT, begun).is_young_enough
+    assert age_of_backup([], AT, AT + HOUR).without == 0 * HOUR
+
+
+def test_a_house_began_with_the_first_that_was_noted_of_it(ledger):
+    """A ledger that nothing was noted in has no beginning yet."""
+    assert begun_at(ledger) is None
+    with ledger.transaction() as connection:
+        for name, at in (("later", AT + HOUR), ("first", AT), ("last", AT + 2 * HOUR)):
+            connection.execute("INSERT INTO installation VALUES (%s, 'anything', %s)", (name, at))
+    assert begun_at(ledger) == AT
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["verified", "unverified", "damaged"])), max_size=8))
