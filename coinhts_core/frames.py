@@ -148,7 +148,7 @@ def _packed(rows: pl.DataFrame, columns: Sequence[Column]) -> np.ndarray:
         fields += [("?" + column.name, "u1"), (column.name, _PACKED[column.kind])]
     packed = np.zeros(rows.height, dtype=np.dtype(fields))
     for column in columns:
-        values = rows[column.name].to_physical()
+        values = rows[column.name].cast(pl.Int64) if column.kind == "time" else rows[column.name]
         if values.null_count():
             packed["?" + column.name] = values.is_null().to_numpy()
             values = values.fill_null(value=False) if column.kind == "bool" else values.fill_null(0)

@@ -32,6 +32,7 @@ from coinhts_core.lineup import read_lineup
 from coinhts_core.results.shelf import Shelf
 from coinhts_core.settings import read_settings
 from coinhts_pipeline.backtests import asked_for, run_on_lake, shelve
+from coinhts_pipeline.code import collect_seldom
 from coinhts_pipeline.definitions import defs
 from coinhts_pipeline.health import components
 from coinhts_pipeline.installation import Installation, open_installation
@@ -192,6 +193,7 @@ def lived_in(folder: Path) -> Iterator[World]:
     home.mkdir()
     resting = (name for name in read_lineup() if name != "sma_cross")
     (home / "strategies.toml").write_text("".join(f"[{name}]\nenabled = false\n" for name in resting))
+    collect_seldom()
     with ExitStack() as stack:
         venue = stack.enter_context(StandIn.start(folder))
         stack.enter_context(_environment(home, venue))

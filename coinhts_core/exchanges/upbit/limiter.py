@@ -50,6 +50,7 @@ class Waits(NamedTuple):
 
 
 _NONE = Waits(0, 0.0)
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Limiter:
@@ -138,8 +139,11 @@ def _lock_if_free(path: Path) -> Iterator[int | None]:
 
 
 def _open(path: Path) -> int:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        return os.open(path, _FLAGS, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, _FLAGS, 0o600)
 
 
 def _read(permit: int) -> _Stamps:

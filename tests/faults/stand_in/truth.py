@@ -21,6 +21,7 @@ SAMPLE = SampleExchange()
 _LISTED = {listing.symbol: listing for listing in SAMPLE.markets()}
 KST = timedelta(hours=9)
 MOST_ROWS = 200
+_SECONDS = len("2026-01-01T00:00:00")
 _DAY = timedelta(days=1)
 _PORTIONS = {Timeframe.D1: 49, Timeframe.W1: 420}
 
@@ -143,8 +144,8 @@ class Truth:
         last_tick = min(opened_at + timedelta(minutes=timeframe.minutes) - timedelta(milliseconds=1), self.now)
         row = {
             "market": symbol,
-            "candle_date_time_utc": opened_at.strftime("%Y-%m-%dT%H:%M:%S"),
-            "candle_date_time_kst": (opened_at + KST).strftime("%Y-%m-%dT%H:%M:%S"),
+            "candle_date_time_utc": opened_at.isoformat()[:_SECONDS],
+            "candle_date_time_kst": (opened_at + KST).isoformat()[:_SECONDS],
             "opening_price": bar["open"],
             "high_price": bar["high"],
             "low_price": bar["low"],
