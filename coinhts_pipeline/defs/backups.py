@@ -87,10 +87,10 @@ def define(settings: Settings, lineup: Mapping[str, Entry]) -> dg.Definitions:
         schedules=[
             _schedule("back_up_daily", BACK_UP, "0 4 * * *", "A backup every day at 04:00 UTC (13:00 KST)."),
             _schedule(
-                "look_at_backups_six_hourly",
+                "look_at_backups_twice_daily",
                 LOOK_AT_BACKUPS,
-                "15 */6 * * *",
-                "Every six hours: a backup or a drill that did not happen raises no failure of its own.",
+                "15 6,18 * * *",
+                "At 06:15 and 18:15 UTC, when what did not happen at 04:00 begins to be a warning, and then an error.",
             ),
             drill_backup_daily,
             drill_older_backup_weekly,

@@ -52,7 +52,7 @@ schedule drill_backup_daily 30 4 * * *
 schedule drill_older_backup_weekly 50 4 * * 0
 schedule look_after_daily 20 5 * * *
 schedule look_after_weekly 40 5 * * 0
-schedule look_at_backups_six_hourly 15 */6 * * *
+schedule look_at_backups_twice_daily 15 6,18 * * *
 schedule publish_job_metrics_daily 40 0 * * *
 schedule refresh_markets_daily 5 0 * * *
 schedule rehearse_days_daily 10 0 * * *

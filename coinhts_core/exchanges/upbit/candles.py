@@ -36,6 +36,7 @@ Row = tuple[datetime, tuple[float | None, ...]]
 _FULL = 200
 _YEARS = range(2000, 2200)
 _PLACES = {Timeframe.D1: "days", Timeframe.W1: "weeks"}
+_NUMBERS = (int, Decimal)
 _FIELDS = (
     "opening_price",
     "high_price",
@@ -180,5 +181,5 @@ def _moment(told: str) -> datetime:
 def _amount(value: Any) -> float | None:
     if value is None:
         return None
-    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    is_number = isinstance(value, _NUMBERS) and not isinstance(value, bool)
     return float(value) if is_number else math.nan  # always this one NaN, so that a row equals itself
