@@ -14,7 +14,7 @@ logging.getLogger("coinhts.test").info("in a run")
 
 
 def test_a_run_begins_as_the_code_location_does(tmp_path):
-    """It imports the module, never starts the server, nor what few steps need, and seldom collects rubbish; and logs."""
+    """It imports the module, never starts the server, nor what few steps need; it seldom collects rubbish, and logs."""
     environ = {"COINHTS_HOME": str(tmp_path)}
     ran = subprocess.run(
         [sys.executable, "-c", _AS_A_RUN], capture_output=True, text=True, env=environ, cwd=PROJECT, check=True
